@@ -1,0 +1,50 @@
+"""A problem: a statement whose answer can be checked, and everything needed to check it."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem, as a source makes it. It never changes after that."""
+
+    id: str
+    """Unique in a run. Made from the content (`<source>-<16 hex>`) unless the source has an id column."""
+    statement: str
+    """What the teacher is asked, without the recipe's instruction line."""
+    reference: str
+    """The known answer, as text in the verifier's own notation."""
+    verifier: str
+    """Address of the checker, `module:function` (see verifiers/contract.py)."""
+    verifier_options: str
+    """JSON object with the checker's settings for this problem; `{}` for none."""
+    split: str
+    """`train`, `test` or `ood_<name>`; only `train` is ever given to a teacher."""
+    domain: str
+    """Broad field: `math`, `code`."""
+    task_type: str
+    """Narrow kind: the family's name, or what the recipe says."""
+    source: str
+    """Who made the statement: `tracefactory/families`, or the name of the file's or the Hub's set."""
+    license: str
+    """SPDX identifier of the statement's licence, or `unknown`."""
+    origin: str
+    """JSON object: what a program needs to make this problem again (family, parameters); `{}` for files."""
+
+
+PROBLEM_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("statement", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("verifier", pa.string(), nullable=False),
+        pa.field("verifier_options", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("task_type", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
+        pa.field("origin", pa.string(), nullable=False),
+    ]
+)

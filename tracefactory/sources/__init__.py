@@ -1,0 +1,1 @@
+"""Where problems come from: families of our own, files, Hugging Face datasets, stored generations."""

@@ -1,0 +1,1 @@
+"""Who writes the traces: one contract, one file a teacher."""
