@@ -24,8 +24,8 @@ class Attempt:
     """The response as it came, reasoning included."""
     finish_reason: str
     """`stop`, or `length` when the response was cut off."""
-    seed: int
-    """Sampling seed: hash(run seed, problem id, teacher, index), 63 bits."""
+    seed: int | None
+    """Sampling seed: hash(run seed, problem id, teacher, index), 63 bits; None for imported text."""
     n_prompt_tokens: int | None = None
     n_reasoning_tokens: int | None = None
     n_answer_tokens: int | None = None
@@ -43,7 +43,7 @@ ATTEMPT_SCHEMA = pa.schema(
         pa.field("teacher_license", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("finish_reason", pa.string(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("seed", pa.int64()),
         pa.field("n_prompt_tokens", pa.int32()),
         pa.field("n_reasoning_tokens", pa.int32()),
         pa.field("n_answer_tokens", pa.int32()),

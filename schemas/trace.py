@@ -61,7 +61,8 @@ class Trace:
     tokenizer: str | None
     """What counted the tokens; null: they were not counted."""
     attempt_index: int
-    seed: int
+    seed: int | None
+    """Sampling seed; null when the text was imported and nobody knows it."""
     recipe_id: str
     """First 16 hex digits of the sha256 of the resolved recipe (paths of files left out)."""
     content_sha256: str

@@ -1,1 +1,44 @@
 """Who writes the traces: one contract, one file a teacher."""
+
+from typing import Annotated, Any, cast
+
+from pydantic import Discriminator, Tag
+
+from tracefactory.recipe.model import Settings
+from tracefactory.teachers.contract import Teacher
+from tracefactory.teachers.solver import Solver, SolverConfig
+from tracefactory.verifiers.contract import resolve, versioned
+
+
+class OwnTeacher(Settings):
+    """A teacher of one's own, by address."""
+
+    kind: str
+    """`module:Name`: called with `options` on the worker, it gives a Teacher."""
+    options: dict[str, Any] = {}
+    """What it is called with."""
+
+
+def _kind_of(settings: Any) -> str:  # noqa: ANN401  (whatever the recipe says)
+    kind: object = settings.get("kind") if isinstance(settings, dict) else getattr(settings, "kind", "")
+    return "own" if ":" in str(kind) else str(kind)
+
+
+TeacherSettings = Annotated[
+    Annotated[SolverConfig, Tag("solver")] | Annotated[OwnTeacher, Tag("own")],
+    Discriminator(_kind_of),
+]
+
+
+def build_teacher(settings: dict[str, Any]) -> Teacher:
+    """The teacher that a recipe's `teacher:` describes, as plain data."""
+    if settings["kind"] == "solver":
+        return Solver(SolverConfig(**settings))
+    return cast("Teacher", resolve(settings["kind"])(**settings["options"]))
+
+
+def teacher_revision(settings: SolverConfig | OwnTeacher) -> str:
+    """What makes the same request give another answer: part of the key of generation."""
+    if isinstance(settings, OwnTeacher):
+        return versioned(settings.kind)
+    return Solver(settings).info.revision

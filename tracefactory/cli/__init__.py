@@ -1,0 +1,45 @@
+"""The command line: one file a command, heavy imports inside, data on stdout and the rest on stderr."""
+
+import os
+import sys
+import traceback
+
+from tracefactory.errors import Exit, FactoryError
+
+
+def main() -> None:
+    """Run a command and leave with its exit code.
+
+    Ends with os._exit after flushing: pyarrow and polars together can abort while the interpreter
+    tears down, which would turn a finished run into a failure.
+    """
+    code = _run()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            code = code or int(Exit.DONE)
+    os._exit(code)
+
+
+def _run() -> int:
+    from tracefactory.cli.app import app
+
+    try:
+        app()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(Exit.DONE)
+    except FactoryError as error:
+        print(f"tracefactory: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except BrokenPipeError:  # the reader of a pipe went away: `tracefactory inspect ... | head`
+        return int(Exit.DONE)
+    except Exception:
+        traceback.print_exc()
+        print(
+            "tracefactory: this is a fault of tracefactory, not of your recipe. Nothing finished is "
+            "lost; please report the text above.",
+            file=sys.stderr,
+        )
+        return int(Exit.INTERNAL)
+    return int(Exit.DONE)

@@ -1,0 +1,153 @@
+"""All commands, with what `--help` says of them. The work is in the other files of this folder."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Problems whose answers can be checked in, datasets of verified reasoning traces out.
+
+    Start with `tracefactory run quickstart`. A run lives in a folder (runs/NAME); kill it at any
+    time and give the same command again: it goes on where it was.
+
+    Exit codes: 0 done; 1 internal; 2 usage or recipe; 3 more quarantined than allowed; 4 disk or
+    cluster missing; 5 locked by a live run; 6 integrity failure; 130 interrupted and drained.""",
+)
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a path.")]
+SetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
+    typer.Option("--set", metavar="PLACE=VALUE", help="Override, e.g. stages.problems.chunk.rows=500."),
+]
+FolderOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--folder", help="The run folder. [default: runs/<recipe's name>]"),
+]
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    folder: FolderOption = None,
+    workers: Annotated[Optional[int], typer.Option(min=1, help="Worker processes. [default: one a core]")] = None,  # noqa: UP045
+    scheduler: Annotated[Optional[str], typer.Option(metavar="tcp://HOST:PORT", help="Use a running Dask cluster.")] = None,  # noqa: UP045
+    inline: Annotated[bool, typer.Option("--inline", help="No Dask, all in this process: for debugging.")] = False,
+    takeover: Annotated[bool, typer.Option("--takeover", help="Take the folder from a run that is known to be dead.")] = False,
+    force: Annotated[Optional[list[str]], typer.Option(metavar="STAGE", help="Do this stage again, whatever is there.")] = None,  # noqa: UP045
+    retry: Annotated[Optional[str], typer.Option(metavar="quarantined", help="Try quarantined problems again.")] = None,  # noqa: UP045
+    max_failed: Annotated[int, typer.Option(min=0, help="Quarantined problems or chunks with which the run still ends with 0.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Run a recipe, or go on with it: what is done already is never done again."""
+    from tracefactory.cli.run import run_command
+
+    raise typer.Exit(
+        run_command(
+            recipe, set_ or [], folder, workers, scheduler, inline, takeover, force or [], retry, max_failed, json
+        )
+    )
+
+
+@app.command()
+def plan(recipe: RecipeArgument, set_: SetOption = None, folder: FolderOption = None, json: JsonOption = False) -> None:
+    """Show what `run` would do, stage by stage: what is reused, what runs, and why."""
+    from tracefactory.cli.look import plan_command
+
+    plan_command(recipe, set_ or [], folder, json)
+
+
+@app.command()
+def status(folder: FolderArgument, json: JsonOption = False) -> None:
+    """Show how far a run is, from its receipts alone: needs no cluster and takes no lock."""
+    from tracefactory.cli.look import status_command
+
+    status_command(folder, json)
+
+
+@app.command()
+def inspect(
+    folder: FolderArgument,
+    row_id: Annotated[Optional[str], typer.Argument(help="An attempt's id, or a problem's.")] = None,  # noqa: UP045
+    malformed: Annotated[bool, typer.Option("--malformed", help="List input rows that never became problems.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show the life of one row: problem, attempts, checks, drops, shard. Or the malformed rows."""
+    from tracefactory.cli.look import inspect_command
+
+    inspect_command(folder, row_id, malformed, json)
+
+
+@app.command()
+def fsck(
+    folder: FolderArgument,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Remove orphans, set damaged files aside.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Check that a run folder holds what its receipts say, hash by hash. Exit 6 if it does not."""
+    from tracefactory.cli.keep import fsck_command
+
+    raise typer.Exit(fsck_command(folder, sweep, json))
+
+
+@app.command()
+def gc(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    folder: FolderOption = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what is listed.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List what no current key of the recipe needs (left by earlier edits); delete it if asked."""
+    from tracefactory.cli.keep import gc_command
+
+    gc_command(recipe, set_ or [], folder, delete, json)
+
+
+@app.command()
+def check(
+    verifier: Annotated[str, typer.Argument(help="numeric, choice, steps, or module:judge.")],
+    reference: Annotated[Optional[str], typer.Option(help="The reference answer (steps: the statement).")] = None,  # noqa: UP045
+    response: Annotated[Optional[str], typer.Option(help="The response.")] = None,  # noqa: UP045
+    response_file: Annotated[Optional[Path], typer.Option(help="File with the response; - is stdin.")] = None,  # noqa: UP045
+    answer_after: Annotated[Optional[str], typer.Option(help="Marker before the answer, such as A:.")] = None,  # noqa: UP045
+    json: JsonOption = False,
+) -> None:
+    """Judge one response with a checker and show its evidence."""
+    from tracefactory.cli.check import check_command
+
+    check_command(verifier, reference, response, response_file, answer_after, json)
+
+
+@app.command()
+def recipes(
+    families: Annotated[bool, typer.Option("--families", help="List the families of problems instead.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the recipes that ship, or the families with their splits and knobs."""
+    from tracefactory.cli.look import recipes_command
+
+    recipes_command(families, json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors that complete YAML."""
+    from tracefactory.cli.look import schema_command
+
+    schema_command()
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """Check this machine: cores, memory, disk, what the run folder's file system can do."""
+    from tracefactory.cli.doctor import doctor_command
+
+    raise typer.Exit(doctor_command(json))

@@ -1,0 +1,271 @@
+"""Where tasks run: a Dask cluster of processes, or this process.
+
+Only here is Dask known. A pool runs functions and says how each ended; it never retries, never
+decides, and holds no results. The driver keeps a bounded window of tasks in it.
+"""
+
+import os
+import queue
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from tracefactory.errors import ResourceError
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function raised."""
+
+    error: BaseException
+    trace: str
+    """Formatted, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process that ran the function died under it."""
+
+    reason: str
+
+
+End = Done | Failed | Died
+
+
+class Pool(Protocol):
+    """Runs functions somewhere else."""
+
+    workers: int
+
+    def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
+        """Run a function; `tag` names it in `ended`."""
+        ...
+
+    def free(self) -> int:
+        """How many more functions may be submitted now."""
+        ...
+
+    def idle(self) -> bool:
+        """Is nothing running?"""
+        ...
+
+    def ended(self, timeout_s: float) -> Iterator[tuple[str, End]]:
+        """What has ended; waits up to `timeout_s` for the first.
+
+        Raises:
+            ResourceError: the cluster is gone.
+        """
+        ...
+
+
+class InlinePool:
+    """Runs each function at once, here: for debugging. A function that kills the process kills all."""
+
+    workers = 1
+
+    def __init__(self) -> None:
+        self._ended: deque[tuple[str, End]] = deque()
+
+    def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
+        """Run it now."""
+        try:
+            self._ended.append((tag, Done(function(*args))))
+        except Exception as error:  # whatever it is, the driver decides
+            self._ended.append((tag, Failed(error, traceback.format_exc())))
+
+    def free(self) -> int:
+        """One at a time."""
+        return 0 if self._ended else 1
+
+    def idle(self) -> bool:
+        """Nothing runs between calls."""
+        return not self._ended
+
+    def ended(self, timeout_s: float) -> Iterator[tuple[str, End]]:
+        """What has ended."""
+        while self._ended:
+            yield self._ended.popleft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+# What each setting is for is in the comment beside it; all were measured to matter.
+_DASK: Mapping[str, Any] = {
+    "distributed.scheduler.allowed-failures": 0,  # the driver keeps the ledger of attempts
+    "distributed.scheduler.work-stealing": False,  # the window is two tasks a worker: nothing to steal
+    "distributed.scheduler.worker-ttl": "15 minutes",  # a worker that loads a model answers late
+    "distributed.scheduler.idle-timeout": None,
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
+    "distributed.worker.daemon": False,  # stages may start processes of their own
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.target": False,  # results are receipts: nothing to spill
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.comm.timeouts.connect": "60s",
+    "distributed.comm.timeouts.tcp": "120s",
+    "distributed.logging.distributed": "error",  # the driver says what matters
+    "distributed.admin.system-monitor.disk": False,
+}
+
+_WORKER_ENV = {
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # gives memory back, so that RSS says what is used
+}
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches the whole terminal's process group; only the driver decides what it means."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class DaskPool:
+    """A Dask cluster: its own processes on this machine, or one to attach to."""
+
+    def __init__(self, workers: int | None = None, scheduler: str | None = None) -> None:
+        """Start or reach the cluster.
+
+        Args:
+            workers: processes to start; default: one a core.
+            scheduler: address of a running scheduler; then `workers` is what it has.
+
+        Raises:
+            ResourceError: it cannot be reached, or has no workers.
+        """
+        import dask
+        from distributed import Client, LocalCluster
+
+        dask.config.set(_DASK)
+        os.environ.update({name: os.environ.get(name, value) for name, value in _WORKER_ENV.items()})
+        self._cluster: Any = None
+        if scheduler is None:
+            count = workers or os.cpu_count() or 1
+            self._cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                env=_WORKER_ENV,
+                silence_logs=50,
+            )
+            self._client = Client(self._cluster, set_as_default=False)
+            self._client.run(_ignore_interrupts, nanny=False)
+        else:
+            self._client = self._attach(Client, scheduler)
+        self.workers = sum(
+            w["nthreads"] for w in self._client.scheduler_info(n_workers=-1)["workers"].values()
+        )
+        if not self.workers:
+            self.close()
+            raise ResourceError(f"the cluster at {scheduler} has no workers; start some and run again")
+        self._queue: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._futures: dict[str, Any] = {}
+        self._serial = 0
+
+    @staticmethod
+    def _attach(client: Any, scheduler: str) -> Any:
+        try:
+            return client(scheduler, timeout="30s", set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise ResourceError(
+                f"no Dask scheduler answers at {scheduler} ({error}); start one with "
+                "`dask scheduler` and workers with `dask worker`, or leave --scheduler out"
+            ) from error
+
+    def check_folder(self, folder: Path) -> None:
+        """Do all workers see the run folder?
+
+        Raises:
+            ResourceError: some do not; names them.
+        """
+        seen: dict[str, bool] = self._client.run(_sees, str(folder))
+        blind = sorted(address for address, sees in seen.items() if not sees)
+        if blind:
+            raise ResourceError(
+                f"{len(blind)} of {len(seen)} workers cannot see {folder} (such as {blind[0]}); put the "
+                "run folder on a file system that all machines share, with --folder"
+            )
+
+    def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
+        """Hand a function to the cluster, under a key of its own: Dask must not know it again."""
+        self._serial += 1
+        future = self._client.submit(
+            function, *args, key=f"{function.__name__}-{self._serial}-{tag}", pure=False, retries=0
+        )
+        self._futures[tag] = future
+        future.add_done_callback(lambda ended: self._queue.put((tag, ended)))
+
+    def free(self) -> int:
+        """Two tasks a worker: one runs, the next is there already."""
+        return 2 * self.workers - len(self._futures)
+
+    def idle(self) -> bool:
+        """Is nothing submitted?"""
+        return not self._futures
+
+    def ended(self, timeout_s: float) -> Iterator[tuple[str, End]]:
+        """What has ended; waits for the first."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                tag, future = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                if self._client.status not in ("running", "connecting"):
+                    raise ResourceError(
+                        "the connection to the Dask scheduler is gone. Nothing finished is lost: give "
+                        "the same command again."
+                    ) from None
+                return
+            deadline = 0.0  # what else has ended by now, without waiting
+            yield tag, self._end_of(future)
+            self._futures.pop(tag, None)
+
+    def _end_of(self, future: Any) -> End:
+        from distributed.scheduler import KilledWorker
+
+        if future.status == "finished":
+            return Done(future.result())
+        if future.status == "error":
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                return Died(str(error))
+            lines = traceback.format_exception(type(error), error, future.traceback())
+            return Failed(error, "".join(lines))
+        raise ResourceError(
+            "the Dask scheduler forgot a task: it was lost or restarted. Nothing finished is lost: "
+            "give the same command again."
+        )
+
+    def close(self) -> None:
+        """Let go of the cluster; one of our own is ended."""
+        self._client.close(timeout=5)
+        if self._cluster is not None:
+            self._cluster.close(timeout=5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _sees(folder: str) -> bool:
+    return (Path(folder) / "run.lock").exists()

@@ -1,0 +1,69 @@
+"""The dataset's card: a README made from the manifest alone."""
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from tracefactory.schemas.manifest import Manifest
+
+ORDER = ("sft", "rl", "pretrain", "rejected")
+
+
+@functools.cache
+def _environment() -> Environment:
+    # The card is Markdown read by people, not HTML: nothing is escaped, and nothing missing is let by.
+    return Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+
+
+def size_category(rows: int) -> str:
+    """The Hub's word for a number of rows."""
+    for limit, word in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
+        if rows < limit:
+            return word
+    return "1M<n<10M" if rows < 10_000_000 else "n>10M"
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage, or a dash when there is nothing to divide by."""
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def card(manifest: Manifest, title: str) -> str:
+    """README.md of the dataset: how to load it, what is in it, how it was checked, what it lacks."""
+    template = importlib.resources.files("tracefactory").joinpath("card.md.j2").read_text("utf-8")
+    configs = {name: manifest.configs[name] for name in ORDER if name in manifest.configs}
+    traces: list[Mapping[str, Any]] = [
+        configs[name][split]["stats"] for name in ("sft", "rejected") if name in configs for split in configs[name]
+    ]
+    licenses = sorted({name for splits in configs.values() for f in splits.values() for name in f["stats"]["licenses"]})
+    rows = sum(f["rows"] for f in configs.get("sft", {}).values())
+    return _environment().from_string(template).render(
+        title=title,
+        m=manifest,
+        configs=configs,
+        sft=_first(configs, "sft"),
+        rejected=_first(configs, "rejected"),
+        attempts=sum(s["rows"] for s in traces),
+        programs=sum(s["programs"] or 0 for s in traces),
+        verifiers=_merged(traces, "verifiers"),
+        teachers=_merged(traces, "teachers"),
+        statuses=_merged(traces, "statuses"),
+        licenses=licenses,
+        size=size_category(rows),
+        share=share,
+    )
+
+
+def _first(configs: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    return next((figures for figures in configs.get(name, {}).values()), None)
+
+
+def _merged(stats: list[Mapping[str, Any]], field: str) -> dict[str, int]:
+    merged: dict[str, int] = {}
+    for part in stats:
+        for key, n in part[field].items():
+            merged[key] = merged.get(key, 0) + n
+    return dict(sorted(merged.items()))

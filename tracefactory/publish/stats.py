@@ -1,0 +1,151 @@
+"""Figures of a shard's rows, in mergeable form only (schemas/manifest.py)."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from tracefactory.schemas.manifest import CHAR_EDGES, RATE_EDGES, Counts, Spread, Stats
+from tracefactory.schemas.verdict import VERDICT_SCHEMA
+from tracefactory.stages.contract import Inputs
+
+
+def counted(values: Iterable[str | None]) -> Counts:
+    """Rows by value, sorted by value."""
+    return dict(sorted(Counter(value for value in values if value is not None).items()))
+
+
+def spread(values: Iterable[int]) -> Spread:
+    """Minimum, maximum, sum and histogram."""
+    numbers = list(values)
+    bins = [0] * len(CHAR_EDGES)
+    for number in numbers:
+        bins[bisect_right(CHAR_EDGES, number) - 1] += 1
+    return Spread(
+        len(numbers), sum(numbers), min(numbers, default=None), max(numbers, default=None), tuple(bins)
+    )
+
+
+def rate_bins(rates: Iterable[float | None]) -> tuple[tuple[int, ...], int]:
+    """Rows per bin of RATE_EDGES, and rows without a rate."""
+    bins, unrated = [0] * len(RATE_EDGES), 0
+    for rate in rates:
+        if rate is None:
+            unrated += 1
+        else:
+            bins[bisect_right(RATE_EDGES, rate) - 1] += 1
+    return tuple(bins), unrated
+
+
+class Measured:
+    """The verdict columns that are not published row by row, by attempt id."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        columns = [
+            "attempt_id", "n_reasoning_chars", "n_answer_chars", "n_true_steps", "n_rounded_steps",
+            "n_repaired_steps", "n_false_steps", "n_uncheckable_steps", "steps_evidence",
+        ]  # fmt: skip
+        tables = [
+            inputs.table("verdicts", VERDICT_SCHEMA, chunk, columns)
+            for chunk in inputs.chunks
+            if chunk.rows("verdicts")
+        ]
+        schema = pa.schema([VERDICT_SCHEMA.field(column) for column in columns])
+        frame = pl.from_arrow(pa.concat_tables(tables) if tables else schema.empty_table())
+        self.frame = cast("pl.DataFrame", frame)
+
+
+def trace_stats(table: pa.Table, measured: Measured) -> Stats:
+    """Figures of `sft`, `pretrain` or `rejected` rows."""
+    rows = cast("pl.DataFrame", pl.from_arrow(table)).join(
+        measured.frame.rename({"n_true_steps": "n_exact_steps"}).select(
+            pl.exclude("n_false_steps"), pl.col("n_false_steps").alias("n_bad_steps")
+        ),
+        left_on="id",
+        right_on="attempt_id",
+        how="left",
+    )
+    get = _Getter(rows)
+    bins, unrated = rate_bins(get("pass_rate") if "pass_rate" in rows.columns else ())
+    bad = [(n, status) for n, status in zip(get("n_bad_steps"), get("status"), strict=True) if n is not None]
+    finish = get("finish_reason") if "finish_reason" in rows.columns else []
+    statuses, reasons = get("status"), get("reason") if "reason" in rows.columns else []
+    return Stats(
+        rows=rows.height,
+        statuses=counted(statuses),
+        reasons=counted(f"{a}:{b}" for a, b in zip(statuses, reasons, strict=False)),
+        dropped=_dropped(rows),
+        verifiers=counted(get("verifier")),
+        teachers=counted(get("teacher")),
+        programs=sum(revision.startswith("program:") for revision in get("teacher_revision")),
+        domains=counted(get("domain")),
+        task_types=counted(get("task_type")),
+        sources=counted(get("source")),
+        licenses=counted(get("license")),
+        finish_reasons=counted(finish),
+        truncated=sum(reason == "length" for reason in finish) if finish else None,
+        steps=_steps(rows),
+        rows_with_false_steps=sum(n > 0 for n, _ in bad) if bad else None,
+        correct_with_false_steps=sum(n > 0 and s == "correct" for n, s in bad) if bad else None,
+        reasoning_chars=spread(n for n in get("n_reasoning_chars") if n is not None),
+        answer_chars=spread(n for n in get("n_answer_chars") if n is not None),
+        pass_rates=bins,
+        unrated=unrated,
+    )
+
+
+def problem_stats(table: pa.Table) -> Stats:
+    """Figures of `rl` rows."""
+    get = _Getter(cast("pl.DataFrame", pl.from_arrow(table)))
+    bins, unrated = rate_bins(get("pass_rate"))
+    verifiers = (orjson.loads(info)["verifier"] for info in get("verification_info"))
+    return Stats(
+        rows=table.num_rows,
+        verifiers=counted(verifiers),
+        domains=counted(get("domain")),
+        task_types=counted(get("task_type")),
+        sources=counted(get("source")),
+        licenses=counted(get("license")),
+        pass_rates=bins,
+        unrated=unrated,
+    )
+
+
+class _Getter:
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __call__(self, column: str) -> list[Any]:
+        return self._frame.get_column(column).to_list()
+
+
+def _dropped(rows: pl.DataFrame) -> Counts:
+    if "dropped_by" not in rows.columns:
+        return {}
+    pairs = zip(_Getter(rows)("dropped_by"), _Getter(rows)("drop_reason"), strict=True)
+    # A duplicate names the row it repeats; counted by that, every reason would be its own.
+    return counted(f"{by}: {reason.partition(' of ')[0]}" for by, reason in pairs)
+
+
+def _steps(rows: pl.DataFrame) -> Counts:
+    totals: Counter[str] = Counter()
+    for name, column in (
+        ("true", "n_exact_steps"),
+        ("rounded", "n_rounded_steps"),
+        ("repaired", "n_repaired_steps"),
+        ("false", "n_bad_steps"),
+        ("uncheckable", "n_uncheckable_steps"),
+    ):
+        values = rows.get_column(column).drop_nulls()
+        if len(values):
+            totals[name] += int(values.sum())
+    for evidence in rows.get_column("steps_evidence").drop_nulls():
+        for kind, outcomes in cast("Mapping[str, Any]", orjson.loads(evidence)).items():
+            if isinstance(outcomes, dict):
+                for outcome, n in cast("Mapping[str, int]", outcomes).items():
+                    totals[f"{kind}.{outcome}"] += n
+    return dict(sorted(totals.items()))

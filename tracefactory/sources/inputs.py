@@ -1,0 +1,213 @@
+"""Inputs that are tables: files and Hugging Face datasets, as a source's phases.
+
+    open    (Hub only) fetch the dataset on a worker; how many rows, which revision
+    read    one order a piece: rows to problems, attempts and malformed rows
+    bucket  one order a chunk: whole problems, wherever in the input they stood
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tracefactory.recipe.model import Settings, StageConfig
+from tracefactory.schemas.receipt import Receipt
+from tracefactory.sources.chunking import CHARS_PER_TOKEN, ChunkSize
+from tracefactory.sources.fingerprint import OrderFree
+from tracefactory.sources.hub import open_hub, read_hub
+from tracefactory.sources.mapping import AttemptMap, ProblemMap
+from tracefactory.sources.rows import Format, Piece, pieces, read
+from tracefactory.sources.tables import Rules, bucket_ranges, check_read, fill_bucket, read_rows
+from tracefactory.stages.contract import Inputs, Order, Plan, Result, outputs_of
+from tracefactory.store.files import sha256_of
+from tracefactory.store.home import canonical
+from tracefactory.task import Chunk
+from tracefactory.verifiers.contract import full_address, versioned
+
+HUB_ROWS_A_PIECE = 50_000
+
+
+class FileInput(Settings):
+    """Problems in files."""
+
+    path: str
+    """A file, a folder or a glob; relative to the recipe (in --set: to the current folder)."""
+    format: Format | None = None
+    """`jsonl`, `json`, `csv` or `parquet`; by the extension when left out."""
+    problem: ProblemMap
+    """Which columns make a problem."""
+
+
+class HubPlace(Settings):
+    """Where a Hugging Face dataset is."""
+
+    id: str
+    """Hub id (`openai/gsm8k`) or a local folder that `datasets.load_dataset` reads."""
+    config: str | None = None
+    """Name of the dataset's config."""
+    split: str = "train"
+    """Split to read."""
+    revision: str | None = None
+    """Branch, tag or commit; pin it, or a later run may read other rows."""
+
+
+class HubInput(HubPlace):
+    """Problems in a Hugging Face dataset."""
+
+    problem: ProblemMap
+    """Which columns make a problem."""
+
+
+class TableSettings(StageConfig):
+    """What is true of all rows of an input, unless a column says otherwise."""
+
+    source: str | None = None
+    """Name of the input in the published rows; the Hub id, or `local` for files, when left out."""
+    license: str = "unknown"
+    """SPDX identifier of the problems' licence."""
+    domain: str = "math"
+    """Broad field."""
+    task_type: str = "word_problem"
+    """Narrow kind."""
+    verifier: str = "numeric"
+    """Checker: a shipped one by its short name, or `mypkg.checks:verify`."""
+    options: dict[str, Any] = {}
+    """Settings of the checker for these problems."""
+    answer_after: str | None = None
+    """Responses give their answer after this marker, at the start of a line, such as `A:`."""
+    chunk: ChunkSize = ChunkSize()
+    """How large a chunk may grow."""
+
+
+class TableSource:
+    """A file or Hub input of a stage's config."""
+
+    def __init__(self, config: Any) -> None:  # noqa: ANN401  (sample's or import's config)
+        self.config = config
+        self.hub: HubInput | None = config.hub
+        self.file: FileInput | None = config.file
+        self.attempts: tuple[AttemptMap, ...] = getattr(config, "attempts", ())
+
+    def phases(self) -> int:
+        """Two, and one more to open a dataset of the Hub."""
+        return 3 if self.hub else 2
+
+    def name(self) -> str:
+        """How the input is called in published rows."""
+        return self.config.source or (self.hub.id if self.hub else "local")
+
+    def rules(self) -> Rules:
+        """How a row becomes a problem."""
+        config = self.config
+        given = self.hub or self.file
+        options = dict(config.options)
+        if config.answer_after is not None:
+            options["answer_after"] = config.answer_after
+        return Rules(
+            problem=given.problem,  # type: ignore[union-attr]
+            attempts=self.attempts,
+            verifier=full_address(config.verifier),
+            options=canonical(options).decode(),
+            source=self.name(),
+            license=config.license,
+            domain=config.domain,
+            task_type=config.task_type,
+        )
+
+    def orders(self, plan: Plan, phase: int) -> Iterator[Order]:
+        """The orders of a phase."""
+        steps = ("open", "read", "bucket") if self.hub else ("read", "bucket")
+        if steps[phase] == "open":
+            yield Order("open", {"step": "open", "hub": self.hub.model_dump(mode="json", exclude={"problem"})})  # type: ignore[union-attr]
+        elif steps[phase] == "read":
+            version = versioned(full_address(self.config.verifier))
+            rules = self.rules().to_json()
+            for number, piece in enumerate(self._pieces(plan)):
+                settings = {"step": "read", "rules": rules, **piece}
+                yield Order(f"read-{number:05d}", settings, version=version)
+        else:
+            yield from self._buckets(plan)
+
+    def count(self, plan: Plan, phase: int) -> int:
+        """How many orders a phase has."""
+        if phase == self.phases() - 1:
+            return self._n_buckets(plan)
+        return len(list(self.orders(plan, phase)))
+
+    def _pieces(self, plan: Plan) -> Iterator[dict[str, Any]]:
+        if self.hub:
+            facts = plan.done[0][0].facts
+            n = int(facts["rows"])
+            hub = self.hub.model_dump(mode="json", exclude={"problem"})
+            for start in range(0, n, HUB_ROWS_A_PIECE):
+                part = {"start": start, "stop": min(start + HUB_ROWS_A_PIECE, n)}
+                yield {"hub": {**hub, "revision": facts["revision"] or None}, "content": facts["content"], **part}
+            return
+        assert self.file is not None
+        for piece in pieces(Path(self.file.path), format=self.file.format):
+            yield {"piece": _piece_json(piece), "content": _digest(piece.path, piece.size)}
+
+    def _n_buckets(self, plan: Plan) -> int:
+        read_receipts = plan.done[-1]
+        rows = sum(r.counts["read"] for r in read_receipts)
+        chars = sum(r.counts["chars"] for r in read_receipts)
+        per_problem = chars / max(1, rows)
+        return max(1, -(-rows // self.config.chunk.problems(per_problem)))
+
+    def _buckets(self, plan: Plan) -> Iterator[Order]:
+        receipts = plan.done[-1]
+        columns = {c for r in receipts for c in orjson.loads(r.facts["columns"])}
+        check_read((r.counts for r in receipts), columns, self.rules(), self._what())
+        roles = ("problems_read", "attempts_read")
+        files = {role: outputs_of(receipts, role) for role in roles}
+        chunk = Chunk("read", {role: found for role, found in files.items() if found})
+        for number, (low, high) in enumerate(bucket_ranges(self._n_buckets(plan))):
+            # 64-bit numbers as text: JSON readers elsewhere would round them.
+            settings = {"step": "bucket", "low": str(low), "high": str(high)}
+            yield Order(f"{number:06d}", settings, (chunk,))
+
+    def _what(self) -> str:
+        return f"hub dataset {self.hub.id}" if self.hub else str(self.file and self.file.path)
+
+    def describe(self, plan: Plan) -> list[dict[str, Any]]:
+        """What was read, for the manifest: the same whatever the order of the rows."""
+        receipts: list[Receipt] = list(plan.done[-2 if len(plan.done) == self.phases() else -1])
+        content = OrderFree()
+        for receipt in receipts:
+            content.merge(OrderFree.from_hex(receipt.facts["fingerprint"]))
+        described: dict[str, Any] = {
+            "kind": "hub" if self.hub else "file",
+            "name": self.name(),
+            "content_sha256_sum": content.hex(),
+            "rows": sum(r.counts["read"] for r in receipts),
+            "license": self.config.license,
+        }
+        if self.hub:
+            described["revision"] = plan.done[0][0].facts["revision"] or None
+        return [described]
+
+    @staticmethod
+    def work(config: Mapping[str, Any], inputs: Inputs) -> Result:
+        """Do one step."""
+        if config["step"] == "open":
+            return open_hub(config["hub"])
+        if config["step"] == "bucket":
+            return fill_bucket(inputs, int(config["low"]), int(config["high"]))
+        rules = Rules.from_json(config["rules"])
+        if "hub" in config:
+            rows = read_hub(config["hub"], config["start"], config["stop"])
+            return read_rows(((config["hub"]["id"], row) for row in rows), rules)
+        piece = Piece(**config["piece"])
+        return read_rows(((piece.path, row) for row in read(piece)), rules)
+
+
+def _piece_json(piece: Piece) -> dict[str, Any]:
+    return {name: getattr(piece, name) for name in Piece.__dataclass_fields__}
+
+
+@functools.cache
+def _digest(path: str, size: int) -> str:
+    """Content of a file, once a run: a changed file is another input, whatever its name says."""
+    return sha256_of(Path(path))

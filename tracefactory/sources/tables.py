@@ -1,0 +1,344 @@
+"""From tables of other people's rows to chunks of problems (and their attempts), in two steps.
+
+    read    a piece of the input -> problems, attempts and malformed rows, each with a bucket number
+    bucket  a range of bucket numbers from all pieces -> one chunk: whole problems, in id order
+
+The bucket is a hash of the problem's id, so a chunk holds all that is known of a problem wherever
+in the input it stands, and the chunks are the same however the input is ordered.
+
+Not here: reading files (rows.py), rules from columns to fields (mapping.py), running the steps.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import orjson
+import pyarrow as pa
+
+from tracefactory.errors import SourceError
+from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
+from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
+from tracefactory.schemas.rows import table_of
+from tracefactory.sources.fingerprint import OrderFree, content_id
+from tracefactory.sources.mapping import (
+    AttemptMap,
+    Extract,
+    Missing,
+    ProblemMap,
+    apply_extract,
+    missing_columns,
+    seen_columns,
+)
+from tracefactory.sources.rows import BadRow, Row
+from tracefactory.stages.contract import MALFORMED_SCHEMA, Inputs, Result
+from tracefactory.verifiers.contract import Verifier, resolve_verifier
+
+_WHERE = [
+    pa.field("bucket", pa.uint64(), nullable=False),  # first 8 bytes of sha256(problem id)
+    pa.field("content", pa.string(), nullable=False),  # hash of the problem's fields
+]
+READ_PROBLEM_SCHEMA = pa.schema(
+    [*PROBLEM_SCHEMA, *_WHERE, pa.field("file", pa.string()), pa.field("line", pa.int64())]
+)
+READ_ATTEMPT_SCHEMA = pa.schema([*ATTEMPT_SCHEMA, *_WHERE])
+
+MAX_COLUMNS_NOTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a row becomes a problem and its attempts, and what is true of all rows."""
+
+    problem: ProblemMap
+    attempts: tuple[AttemptMap, ...]
+    verifier: str
+    options: str
+    source: str
+    license: str
+    domain: str
+    task_type: str
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Rules":
+        """Read back what `to_json` wrote."""
+        return cls(
+            ProblemMap.model_validate(data["problem"]),
+            tuple(AttemptMap.model_validate(a) for a in data["attempts"]),
+            **{k: v for k, v in data.items() if k not in ("problem", "attempts")},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for a task's config."""
+        return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "problem": self.problem.model_dump(mode="json", exclude_none=True),
+            "attempts": [a.model_dump(mode="json", exclude_none=True) for a in self.attempts],
+        }
+
+
+class _Unusable(Exception):
+    """A row that cannot become a problem; the text is the reason."""
+
+
+def bucket_of(problem_id: str) -> int:
+    """64-bit bucket number of a problem."""
+    return int.from_bytes(hashlib.sha256(problem_id.encode()).digest()[:8], "big")
+
+
+def _field(rule: Extract | None, row: Mapping[str, object], default: str | None = None) -> str:
+    if rule is None:
+        if default is None:
+            raise _Unusable("missing")
+        return default
+    found = apply_extract(rule, row)
+    if isinstance(found, Missing):
+        raise _Unusable(found.reason)
+    return found
+
+
+def _problem(rules: Rules, row: Mapping[str, object]) -> Problem:
+    fields = rules.problem
+    statement = _field(fields.statement, row).strip()
+    if not statement:
+        raise _Unusable("empty:statement")
+    source = _field(fields.source, row, rules.source)
+    made_id = f"{re.sub('[^A-Za-z0-9_.-]+', '_', source)}-{content_id(statement)}"
+    return Problem(
+        id=_field(fields.id, row, made_id),
+        statement=statement,
+        reference=_field(fields.reference, row).strip(),
+        verifier=rules.verifier,
+        verifier_options=rules.options,
+        split=_field(fields.split, row, "train"),
+        domain=_field(fields.domain, row, rules.domain),
+        task_type=_field(fields.task_type, row, rules.task_type),
+        source=source,
+        license=_field(fields.license, row, rules.license),
+        origin="{}",
+    )
+
+
+def _attempt(rule: AttemptMap, problem: Problem, row: Mapping[str, object]) -> Attempt:
+    index = -1 if rule.index is None else int(_field(rule.index, row))
+    return Attempt(
+        id="",
+        problem_id=problem.id,
+        index=index,
+        teacher=rule.teacher,
+        teacher_revision=rule.revision or "unknown",
+        teacher_license=rule.teacher_license or "unknown",
+        text=_field(rule.text, row),
+        finish_reason=_field(rule.finish_reason, row, "stop"),
+        seed=None,
+    )
+
+
+def self_check(problem: Problem, verify: Verifier) -> str | None:
+    """Does the checker accept the reference as its own answer? None, or the reason why not."""
+    marker = orjson.loads(problem.verifier_options).get("answer_after")
+    answer = f"{marker} {problem.reference}" if marker else f"\\boxed{{{problem.reference}}}"
+    itself = Attempt("", problem.id, 0, "reference", "", "", answer, "stop", None)
+    verdict = verify(problem, itself)
+    return None if verdict.status == "correct" else f"bad_reference:{verdict.reason}"
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one piece of an input has given so far."""
+
+    rules: Rules
+    verify: Verifier
+    keep_bad: bool
+    """Imports keep problems with a bad reference, so that their attempts can be shown as rejected."""
+
+    def __post_init__(self) -> None:
+        self.problems: list[dict[str, Any]] = []
+        self.attempts: list[dict[str, Any]] = []
+        self.malformed: list[dict[str, Any]] = []
+        self.fingerprint = OrderFree()
+        self.columns: set[str] = set()
+        self.chars = 0
+
+    def bad(self, file: str, line: int, reason: str, excerpt: str) -> None:
+        self.malformed.append({"file": file, "line": line, "reason": reason, "excerpt": excerpt})
+
+    def add(self, file: str, row: Row | BadRow) -> None:
+        """Take one row."""
+        if isinstance(row, BadRow):
+            self.bad(file, row.line, row.reason, row.excerpt)
+            return
+        if len(self.columns) < MAX_COLUMNS_NOTED:
+            self.columns.update(seen_columns(row.value))
+        self.fingerprint.add(row.value)
+        excerpt = str(row.value)[:200]
+        try:
+            problem = _problem(self.rules, row.value)
+        except _Unusable as reason:
+            self.bad(file, row.line, str(reason), excerpt)
+            return
+        reason = self_check(problem, self.verify)
+        if reason is not None:
+            self.bad(file, row.line, reason, problem.reference[:200])
+            if not self.keep_bad:
+                return
+        where = {"bucket": bucket_of(problem.id), "content": content_id(*_fields(problem))}
+        self.problems.append({**_plain(problem), **where, "file": file, "line": row.line})
+        self.chars += len(problem.statement)
+        for rule in self.rules.attempts:
+            try:
+                attempt = _attempt(rule, problem, row.value)
+            except (_Unusable, ValueError) as error:
+                self.bad(file, row.line, f"attempt of {rule.teacher}: {error}", excerpt)
+                continue
+            self.attempts.append({**_plain(attempt), **where})
+            self.chars += len(attempt.text)
+
+    def result(self) -> Result:
+        """The tables of this piece, ordered by bucket."""
+        reasons = Counter(f"rejected:{row['reason']}" for row in self.malformed)
+        tables = {
+            "problems_read": _by_bucket(self.problems, READ_PROBLEM_SCHEMA),
+            "attempts_read": _by_bucket(self.attempts, READ_ATTEMPT_SCHEMA),
+            "malformed": pa.Table.from_pylist(self.malformed, schema=MALFORMED_SCHEMA),
+        }
+        return Result(
+            {role: table for role, table in tables.items() if table.num_rows or role == "problems_read"},
+            {
+                "read": len(self.problems),
+                "rejected": len(self.malformed),
+                "chars": self.chars,
+                **reasons,
+            },
+            {
+                "fingerprint": self.fingerprint.hex(),
+                "columns": orjson.dumps(sorted(self.columns)).decode(),
+            },
+        )
+
+
+def _plain(record: Problem | Attempt) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _fields(problem: Problem) -> list[str]:
+    return [str(value) for value in _plain(problem).values()]
+
+
+def _by_bucket(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    key = "id" if "statement" in schema.names else "problem_id"
+    rows.sort(key=lambda row: (row["bucket"], row[key]))
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def read_rows(rows: Iterable[tuple[str, Row | BadRow]], rules: Rules) -> Result:
+    """The `read` step on rows with the name of their file."""
+    reading = Reading(rules, resolve_verifier(rules.verifier), keep_bad=bool(rules.attempts))
+    for file, row in rows:
+        reading.add(file, row)
+    return reading.result()
+
+
+def check_read(receipts_counts: Iterable[Mapping[str, int]], columns: Iterable[str], rules: Rules, what: str) -> None:
+    """Is anything usable? A whole input of bad rows is a bad set-up, not bad data.
+
+    Raises:
+        SourceError: no row could be used; says which columns there are, or the commonest reasons.
+    """
+    total: Counter[str] = Counter()
+    for counts in receipts_counts:
+        total.update(counts)
+    if total["read"]:
+        return
+    seen = set(columns)
+    for rule in (rules.problem, *rules.attempts):
+        absent = missing_columns(rule, seen) if seen else None
+        if absent:
+            raise SourceError(f"{what}: {absent}")
+    reasons = {k.removeprefix("rejected:"): n for k, n in total.items() if k.startswith("rejected:")}
+    worst = ", ".join(f"{n} x {k}" for k, n in sorted(reasons.items(), key=lambda x: -x[1])[:3])
+    raise SourceError(
+        f"{what}: not one of {total['rejected']} rows can be used ({worst or 'there are none'}); "
+        "is it the right file, and do the columns of `problem:` name the right parts?"
+    )
+
+
+# The bucket step.
+
+
+def fill_bucket(inputs: Inputs, low: int, high: int) -> Result:
+    """All problems with bucket numbers in [low, high), each once, with their attempts."""
+    problems = _selected(inputs, "problems_read", READ_PROBLEM_SCHEMA, low, high)
+    attempts = _selected(inputs, "attempts_read", READ_ATTEMPT_SCHEMA, low, high)
+    kept, malformed = _one_each(problems, bool(attempts) or "attempts_read" in inputs.chunk.files)
+    sound = {(p["id"], p["content"]) for p in kept}
+    rows = [a for a in attempts if (a["problem_id"], a["content"]) in sound]
+    records = [Problem(**{n: p[n] for n in PROBLEM_SCHEMA.names}) for p in kept]
+    tables = {"problems": table_of(records, PROBLEM_SCHEMA)}
+    if "attempts_read" in inputs.chunk.files:
+        tables["attempts"] = table_of(list(_numbered(rows)), ATTEMPT_SCHEMA)
+    if malformed:
+        tables["malformed"] = pa.Table.from_pylist(malformed, schema=MALFORMED_SCHEMA)
+    splits = Counter(f"split:{p.split}" for p in records)
+    return Result(
+        tables,
+        {
+            "problems": len(records),
+            **splits,
+            "attempts": len(rows),
+            "rejected": len(malformed),
+            **Counter(f"rejected:{m['reason']}" for m in malformed),
+        },
+        {
+            "verifiers": ",".join(sorted({p.verifier for p in records})),
+            "train": str(splits["split:train"]),
+        },
+    )
+
+
+def _selected(inputs: Inputs, role: str, schema: pa.Schema, low: int, high: int) -> list[dict[str, Any]]:
+    bounds = [("bucket", ">=", pa.scalar(low, pa.uint64())), ("bucket", "<=", pa.scalar(high - 1, pa.uint64()))]
+    rows: list[dict[str, Any]] = []
+    for output in inputs.chunk.files.get(role, ()):
+        table = inputs.home.read(output, filters=bounds)
+        rows += cast("list[dict[str, Any]]", table.select(schema.names).to_pylist())
+    return rows
+
+
+def _one_each(rows: list[dict[str, Any]], imported: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One problem an id; which one, and what happens to others, does not depend on their order."""
+    kept: dict[str, dict[str, Any]] = {}
+    malformed: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda r: (r["id"], r["content"], r["file"], r["line"])):
+        first = kept.setdefault(row["id"], row)
+        same = first["content"] == row["content"]
+        if first is row or (same and imported):
+            continue  # stored generations may repeat their problem in every row
+        reason = "duplicate_id:same_problem" if same else "duplicate_id:other_content"
+        excerpt = f"{row['id']}: {row['statement']}"[:200]
+        malformed.append({"file": row["file"], "line": row["line"], "reason": reason, "excerpt": excerpt})
+    return list(kept.values()), malformed
+
+
+def _numbered(rows: list[dict[str, Any]]) -> Iterator[Attempt]:
+    """Attempts in a fixed order, numbered per problem and teacher where the input gives no number."""
+
+    def text_hash(row: dict[str, Any]) -> bytes:
+        return hashlib.sha256(row["text"].encode()).digest()
+
+    used: Counter[tuple[str, str]] = Counter()
+    for row in sorted(rows, key=lambda r: (r["problem_id"], r["teacher"], r["index"], text_hash(r))):
+        attempt = Attempt(**{name: row[name] for name in ATTEMPT_SCHEMA.names})
+        who = (attempt.problem_id, attempt.teacher)
+        index = max(attempt.index, used[who])
+        used[who] = index + 1
+        yield replace(attempt, index=index, id=f"{attempt.problem_id}/{attempt.teacher}/{index}")
+
+
+def bucket_ranges(n: int) -> Iterator[tuple[int, int]]:
+    """The 64-bit bucket numbers in n equal ranges."""
+    for k in range(n):
+        yield (k << 64) // n, ((k + 1) << 64) // n

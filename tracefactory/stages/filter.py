@@ -1,0 +1,88 @@
+"""Keep the rows that pass every rule; note for each other row the first rule it failed.
+
+A rule is a Polars SQL expression over the columns of the verdicts (schemas/verdict.py) and the
+rates (rates.py): `status = 'correct'`, `n_reasoning_chars between 40 and 20000`,
+`n_false_steps = 0`, `difficulty > 0.2`. A rule that is null for a row (not measured) fails it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import polars as pl
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from tracefactory.recipe.model import StageConfig
+from tracefactory.schemas.verdict import VERDICT_SCHEMA
+from tracefactory.stages.contract import DECISION_SCHEMA, Inputs, Kind, Order, Plan, Result
+from tracefactory.rates import with_rates
+from tracefactory.store.home import Journal
+from tracefactory.task import Chunk
+
+
+class FilterConfig(StageConfig):
+    """Keep the rows that pass every rule."""
+
+    keep: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Polars SQL expressions, all of which a row must pass, such as `status = 'correct'`."""
+
+    @field_validator("keep")
+    @classmethod
+    def _are_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in rules:
+            try:
+                _frame(VERDICT_SCHEMA.empty_table()).select(pl.sql_expr(rule).cast(pl.Boolean))
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(f"rule {rule!r}: {_first_line(error)}; columns: {_columns()}") from error
+        return rules
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _columns() -> str:
+    return ", ".join(_frame(VERDICT_SCHEMA.empty_table()).columns)
+
+
+def _frame(verdicts: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(verdicts)
+    assert isinstance(frame, pl.DataFrame)
+    return with_rates(frame)
+
+
+class Filter:
+    """The stage."""
+
+    kind: ClassVar[Kind] = "chunk"
+    Config: ClassVar[type[StageConfig]] = FilterConfig
+    version = "1"
+    roles = ("decisions",)
+
+    def order(self, config: FilterConfig, plan: Plan, chunk: Chunk) -> Order | None:
+        """Every chunk that has verdicts."""
+        if not chunk.rows("verdicts"):
+            return None
+        settings = {"keep": list(config.keep), "stage": plan.name}
+        return Order(chunk.name, settings, (chunk.only("verdicts", "decisions"),))
+
+    def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
+        """Decide on every row that no earlier stage dropped."""
+        dropped = inputs.table("decisions", DECISION_SCHEMA, columns=["attempt_id"]).column(0)
+        rules: list[str] = config["keep"]
+        verdicts = _frame(inputs.table("verdicts", VERDICT_SCHEMA))
+        # Rates count every attempt; only then are the rows that are gone already left out.
+        rows = verdicts.filter(~pl.col("attempt_id").is_in(dropped.to_pylist()))
+        failed = pl.coalesce(
+            *[pl.when(~pl.sql_expr(rule).cast(pl.Boolean).fill_null(False)).then(pl.lit(rule)) for rule in rules],
+            pl.lit(None, pl.String),
+        )
+        decided = rows.select("attempt_id", pl.lit(config["stage"]).alias("dropped_by"), failed.alias("drop_reason"))
+        gone = decided.filter(pl.col("drop_reason").is_not_null())
+        counts = Counter(f"dropped:{rule}" for rule in gone.get_column("drop_reason"))
+        counts["kept"] = rows.height - gone.height
+        return Result({"decisions": gone.to_arrow().cast(DECISION_SCHEMA)}, counts)
+
+
+STAGE = Filter()

@@ -1,0 +1,127 @@
+"""Publish: rows into shards, shards into a release on disk.
+
+A shard is a group of chunks, in an order shuffled by the hash of their names, and its rows are
+shuffled by the hash of their ids: so a shard is a fair sample of the whole, is written from its own
+chunks alone, and no step ever holds more than one shard's rows.
+
+Not here: what the columns are (publish/rows.py), the files around the shards (publish/release.py).
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, ClassVar, Literal
+
+import orjson
+from pydantic import Field
+
+from tracefactory.board import Board
+from tracefactory.publish.release import release
+from tracefactory.publish.rows import Settings as ShardSettings
+from tracefactory.publish.rows import content_digest, views
+from tracefactory.publish.stats import Measured, problem_stats, trace_stats
+from tracefactory.recipe import Recipe
+from tracefactory.recipe.model import Settings, StageConfig
+from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
+from tracefactory.store.home import Home, Journal
+from tracefactory.task import Chunk
+
+View = Literal["sft", "rl", "pretrain", "rejected"]
+
+
+class ShardSize(Settings):
+    """How large a shard may grow; whichever limit is met first ends it."""
+
+    rows: Annotated[int, Field(ge=1)] = 50_000
+    """Attempts."""
+    bytes: Annotated[int, Field(ge=1)] = 256 << 20
+    """Of raw attempts on disk, compressed."""
+
+
+class PublishConfig(StageConfig):
+    """Write the dataset."""
+
+    views: tuple[View, ...] = ("sft", "rl", "pretrain", "rejected")
+    """Which configs the dataset has. `rejected` keeps every dropped row with its reason."""
+    statuses: tuple[str, ...] = ("correct",)
+    """Verdicts that may stand in `sft` and `pretrain`; rows with others go to `rejected`."""
+    shard: ShardSize = ShardSize()
+    """How large a shard may grow."""
+    title: str | None = None
+    """First line of the card; the recipe's name when left out."""
+
+
+class Publish:
+    """The stage."""
+
+    kind: ClassVar[Kind] = "barrier"
+    Config: ClassVar[type[StageConfig]] = PublishConfig
+    version = "1"
+    publishes = True
+    """Its outputs are written as they will be published, and the driver commits the release."""
+    roles: tuple[str, ...] = ()
+
+    def phases(self, config: PublishConfig) -> int:
+        """Shards, all alike."""
+        return 1
+
+    def orders(self, config: PublishConfig, plan: Plan, phase: int) -> Iterator[Order]:
+        """One order a shard."""
+        settings = {
+            "stage": plan.name,
+            "recipe_id": plan.recipe_id,
+            "views": list(config.views),
+            "statuses": list(config.statuses),
+        }
+        roles = ("problems", "splits", "attempts", "verdicts", "decisions")
+        for number, group in enumerate(_groups(plan.chunks, config.shard)):
+            read = tuple(c.only(*roles, facts=("instruction", "rate_over")) for c in group)
+            yield Order(f"shard-{number:05d}", settings, read)
+
+    def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
+        """Build the views of one shard, and their figures."""
+        settings = ShardSettings(config["stage"], config["recipe_id"], tuple(config["statuses"]))
+        tables = views(inputs, settings, config["views"])
+        measured = Measured(inputs)
+        facts: dict[str, str] = {}
+        for role, table in tables.items():
+            stats = problem_stats(table) if role.startswith("rl.") else trace_stats(table, measured)
+            facts[role] = orjson.dumps(
+                {"content_sha256": content_digest(table), "stats": asdict(stats)}
+            ).decode()
+        return Result(tables, {role: table.num_rows for role, table in tables.items()}, facts)
+
+    def chunks(self, config: PublishConfig, plan: Plan) -> Iterable[Chunk]:
+        """Nothing goes on from here."""
+        return ()
+
+
+def _groups(chunks: Iterable[Chunk], size: ShardSize) -> Iterator[list[Chunk]]:
+    """Chunks that make a shard, in shuffled order; branches of one root stay together."""
+    group: list[Chunk] = []
+    rows = n_bytes = 0
+    for chunk in sorted(chunks, key=lambda c: (hashlib.sha256(c.root.encode()).digest(), c.name)):
+        more = max(chunk.rows("attempts"), chunk.rows("problems"))
+        more_bytes = chunk.bytes("attempts") + chunk.bytes("problems")
+        full = rows + more > size.rows or n_bytes + more_bytes > size.bytes
+        if group and full and chunk.root != group[-1].root:
+            yield group
+            group, rows, n_bytes = [], 0, 0
+        group.append(chunk)
+        rows, n_bytes = rows + more, n_bytes + more_bytes
+    if group:
+        yield group
+
+
+def commit(recipe: Recipe, board: Board, name: str, home: Home) -> str:
+    """Make the release of a finished publish stage; its manifest's sha256.
+
+    Raises:
+        ResourceError: disk full; the release before it stays.
+    """
+    plan, config = board.plan_of(name), board.config_of(name)
+    totals = {stage: total.counts for stage, total in board.totals().items()}
+    return release(recipe, plan, config, totals, board.inputs_read(), home)
+
+
+STAGE = Publish()

@@ -1,0 +1,194 @@
+"""Sample problems: from families of our own, from files, or from Hugging Face datasets.
+
+Every reference is judged against itself by the problem's own checker before anything is generated;
+one that fails never becomes a problem, and is listed with its reason.
+
+Not here: families (sources/families), rows of files (sources/), held-out shares of files (split).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self, cast
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from tracefactory.recipe.model import Settings, StageConfig
+from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
+from tracefactory.schemas.rows import table_of
+from tracefactory.sources.chunking import ChunkSize
+from tracefactory.sources.families import FAMILIES
+from tracefactory.sources.families.base import FamilyError
+from tracefactory.sources.families.make import LICENSE, VERIFIER, capacity, find_family, make_problem, splits
+from tracefactory.sources.inputs import FileInput, HubInput, TableSettings, TableSource
+from tracefactory.sources.tables import self_check
+from tracefactory.stages.contract import MALFORMED_SCHEMA, Inputs, Kind, Order, Plan, Result
+from tracefactory.store.home import Journal
+from tracefactory.verifiers.contract import resolve_verifier, versioned
+
+
+class FamilyDraw(Settings):
+    """Problems of one family."""
+
+    name: str
+    """One of the families: `tracefactory recipes --families` lists them."""
+    count: Annotated[int, Field(ge=0)]
+    """Training problems."""
+    split: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """Held-out problems: `test`, `ood_<name>`, or `ood` for each out-of-distribution split."""
+    knobs: dict[str, Any] = {}
+    """Difficulty settings of the family."""
+
+    @model_validator(mode="after")
+    def _there_is_enough(self) -> Self:
+        try:
+            family = find_family(self.name)
+            knobs = family.knobs.model_validate(self.knobs)
+            known = splits(self.name, knobs)
+            for split, count in self.draws():
+                if split not in known:
+                    raise FamilyError(
+                        f"family {self.name} has no split {split!r}; it has {', '.join(known)}, and `ood` for all"
+                    )
+                if count > (most := capacity(self.name, knobs, split)):
+                    raise FamilyError(
+                        f"family {self.name} has only {most:,} distinct {split} problems at these knobs; "
+                        f"{count:,} were asked for. Ask for fewer or widen the knobs"
+                    )
+        except FamilyError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def draws(self) -> Iterator[tuple[str, int]]:
+        """Split and count of all that is asked for, `ood` spelled out."""
+        yield "train", self.count
+        known = splits(self.name, find_family(self.name).knobs.model_validate(self.knobs))
+        for split, count in self.split.items():
+            if split == "ood":
+                named = [name for name in known if name.startswith("ood_") and name not in self.split]
+                yield from ((name, count) for name in named)
+            else:
+                yield split, count
+
+
+class SampleConfig(TableSettings):
+    """Make problems from exactly one of `families`, `file` or `hub`."""
+
+    families: tuple[FamilyDraw, ...] = ()
+    """Procedural families, each with its count."""
+    file: FileInput | None = None
+    """JSONL, JSON, CSV or Parquet."""
+    hub: HubInput | None = None
+    """A Hugging Face dataset, by its Hub id or a local folder."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [name for name in ("families", "file", "hub") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of families, file, hub; found {given or 'none'}")
+        names = Counter(draw.name for draw in self.families)
+        twice = sorted(name for name, n in names.items() if n > 1)
+        if twice:
+            raise ValueError(f"families named twice: {', '.join(twice)}; give each once")
+        return self
+
+
+class Sample:
+    """The stage."""
+
+    kind: ClassVar[Kind] = "source"
+    Config: ClassVar[type[StageConfig]] = SampleConfig
+    version = "1"
+    roles = ("problems",)
+
+    def phases(self, config: SampleConfig) -> int:
+        """Families take one; tables take what reading and bucketing them takes."""
+        return 1 if config.families else TableSource(config).phases()
+
+    def orders(self, config: SampleConfig, plan: Plan, phase: int) -> Iterator[Order]:
+        """A range of one family's index, or a step on a table."""
+        if not config.families:
+            yield from TableSource(config).orders(plan, phase)
+            return
+        for draw in config.families:
+            for split, count in draw.draws():
+                size = _chunk_size(config, draw, split, plan.seed)
+                for number, start in enumerate(range(0, count, size)):
+                    settings = {
+                        "family": draw.name,
+                        "knobs": draw.knobs,
+                        "seed": plan.seed,
+                        "split": split,
+                        "start": start,
+                        "stop": min(start + size, count),
+                    }
+                    version = f"{find_family(draw.name).version},{versioned(VERIFIER)}"
+                    yield Order(f"{draw.name}.{split}-{number:06d}", settings, version=version)
+
+    def count(self, config: SampleConfig, plan: Plan, phase: int) -> int:
+        """How many orders a phase has."""
+        if not config.families:
+            return TableSource(config).count(plan, phase)
+        return sum(
+            -(-count // _chunk_size(config, draw, split, plan.seed))
+            for draw in config.families
+            for split, count in draw.draws()
+        )
+
+    def describe(self, config: SampleConfig, plan: Plan) -> list[dict[str, Any]]:
+        """What was read, for the manifest."""
+        if not config.families:
+            return TableSource(config).describe(plan)
+        return [
+            {
+                "kind": "family",
+                "name": draw.name,
+                "version": FAMILIES[draw.name].version,
+                "splits": dict(draw.draws()),
+                "license": LICENSE,
+            }
+            for draw in config.families
+        ]
+
+    def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
+        """Make the problems of one range, or do one step on a table."""
+        if "family" not in config:
+            return TableSource.work(config, inputs)
+        knobs = find_family(config["family"]).knobs.model_validate(config["knobs"])
+        problems = [
+            make_problem(config["family"], knobs, config["seed"], config["split"], index)
+            for index in range(config["start"], config["stop"])
+        ]
+        return _checked(problems)
+
+
+def _checked(problems: list[Problem]) -> Result:
+    verify = {address: resolve_verifier(address) for address in {p.verifier for p in problems}}
+    reasons = [self_check(problem, verify[problem.verifier]) for problem in problems]
+    sound = [p for p, reason in zip(problems, reasons, strict=True) if reason is None]
+    bad = [
+        {"file": p.source, "line": 0, "reason": reason, "excerpt": f"{p.id}: {p.reference}"[:200]}
+        for p, reason in zip(problems, reasons, strict=True)
+        if reason is not None
+    ]
+    counts = Counter(f"split:{problem.split}" for problem in sound)
+    counts["problems"] = len(sound)
+    counts["rejected"] = len(bad)
+    counts.update(f"rejected:{row['reason']}" for row in bad)
+    tables = {"problems": table_of(sound, PROBLEM_SCHEMA)}
+    if bad:
+        tables["malformed"] = pa.Table.from_pylist(bad, schema=MALFORMED_SCHEMA)
+    train = sum(problem.split == "train" for problem in sound)
+    return Result(tables, counts, {"verifiers": ",".join(sorted(verify)), "train": str(train)})
+
+
+def _chunk_size(config: SampleConfig, draw: FamilyDraw, split: str, seed: int) -> int:
+    """Problems a chunk, from the length of the first few statements."""
+    knobs = find_family(draw.name).knobs.model_validate(draw.knobs)
+    count = dict(draw.draws())[split]
+    first = [make_problem(draw.name, knobs, seed, split, index) for index in range(min(8, count))]
+    mean = sum(len(problem.statement) for problem in first) / max(1, len(first))
+    return cast("ChunkSize", config.chunk).problems(mean)
+
+
+STAGE = Sample()

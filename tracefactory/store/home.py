@@ -1,0 +1,252 @@
+"""The run folder as workers and the driver see it.
+
+Workers put outputs and journal what was paid for; only the driver, through `RunFolder`, holds the
+lock and writes receipts. Nothing here decides what to run.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import pyarrow as pa
+
+from tracefactory.errors import IntegrityError
+from tracefactory.schemas.receipt import Output, Receipt
+from tracefactory.store.commit import recover_commit
+from tracefactory.store.files import (
+    parquet_bytes,
+    read_parquet,
+    sweep_temporaries,
+    write_atomic,
+)
+from tracefactory.store.lock import Lock
+from tracefactory.store.log import Damage, Log, read_at, replay
+
+RECEIPTS = "receipts.log"
+LOCK = "run.lock"
+EVENTS = "events.jsonl"
+RECIPE = "recipe.resolved.json"
+
+
+def canonical(data: object) -> bytes:
+    """JSON with sorted keys: the form that is hashed."""
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def digest(data: object) -> str:
+    """sha256 of the canonical JSON."""
+    return hashlib.sha256(canonical(data)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A run folder, for whoever reads and puts outputs; needs no lock and pickles."""
+
+    path: Path
+
+    def put(
+        self, folder: str, stem: str, role: str, table: pa.Table, *, published: bool = False
+    ) -> Output:
+        """Write a table durably as `<folder>/<stem>.<role>-<sha12>.parquet`.
+
+        Raises:
+            ResourceError: disk full or folder not writable.
+        """
+        data = parquet_bytes(table, published=published)
+        sha256 = hashlib.sha256(data).hexdigest()
+        name = f"{folder}/{stem}.{role}-{sha256[:12]}.parquet"
+        path = self.path / name
+        # The same bytes may be there from an attempt whose receipt was lost; they are as durable.
+        if not (path.exists() and path.stat().st_size == len(data)):
+            write_atomic(path, data)
+        return Output(role, name, sha256, len(data), table.num_rows)
+
+    def read(
+        self,
+        output: Output,
+        columns: Sequence[str] | None = None,
+        filters: Sequence[tuple[str, str, object]] | None = None,
+    ) -> pa.Table:
+        """Read an output back.
+
+        Raises:
+            IntegrityError: the file is missing or damaged.
+        """
+        return read_parquet(self.path / output.name, columns, filters)
+
+    def present(self, receipt: Receipt) -> bool:
+        """Do all outputs of a receipt exist with the stated size? (The hashes are fsck's business.)"""
+        for output in receipt.outputs:
+            try:
+                if (self.path / output.name).stat().st_size != output.bytes:
+                    return False
+            except OSError:
+                return False
+        return True
+
+    def journal(self, stem: str, key: str) -> "Journal":
+        """The journal of one unit of work; `key` keeps an edited recipe from reading old answers."""
+        return Journal(self.path / "journal", f"{stem}.{key[:12]}")
+
+
+class Journal:
+    """What was paid for, record by record, across all attempts at one unit of work.
+
+    Each attempt appends to a file of its own; all of them are replayed. Records carry a problem id
+    and an attempt index, so the same answer found twice counts once: the first.
+    """
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self.folder, self.stem = folder, stem
+        self._log: Log | None = None
+
+    def replay(self) -> Iterator[Mapping[str, Any]]:
+        """Good records of all earlier attempts, in a fixed order; damaged ones are left out."""
+        for path in self._files():
+            for line in replay(path):
+                if not isinstance(line, Damage):
+                    yield line.data
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Keep one record: it survives kill -9 from here on (a power cut after the next sync)."""
+        if self._log is None:
+            self._log = Log(self.folder / f"{self.stem}.{uuid.uuid4().hex[:8]}.log")
+        self._log.append(record, sync=False)
+
+    def close(self) -> None:
+        """Sync what was appended."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def remove(self) -> None:
+        """Delete all files of this journal: its receipt is written."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob(f"{self.stem}.*.log"))
+
+
+class Receipts:
+    """receipts.log: the newest receipt of each slot, found again from disk when asked for.
+
+    Keeps 8 bytes of position a slot in memory, not the receipt, so that a long run stays small.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged: list[Damage] = []
+        self._at: dict[str, int] = {}
+        for line in replay(path):
+            if isinstance(line, Damage):
+                self.damaged.append(line)
+            elif "slot" in line.data:
+                self._at[str(line.data["slot"])] = line.offset
+
+    def get(self, slot: str) -> Receipt | None:
+        """The newest receipt of a slot, or None."""
+        offset = self._at.get(slot)
+        if offset is None:
+            return None
+        try:
+            return Receipt.from_json(read_at(self.path, offset))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None  # a line of another version or another program: its chunk runs again
+
+    def slots(self) -> Iterable[str]:
+        """All slots that have a receipt, in the order of the log."""
+        return self._at.keys()
+
+    def __iter__(self) -> Iterator[Receipt]:
+        for slot in list(self._at):
+            receipt = self.get(slot)
+            if receipt is not None:
+                yield receipt
+
+    def remember(self, slot: str, offset: int) -> None:
+        """Note where the driver has just written the receipt of a slot."""
+        self._at[slot] = offset
+
+
+class RunFolder:
+    """A run folder held by the one live driver.
+
+    On entry: takes the lock, finishes or undoes an interrupted commit, sweeps stale temporaries.
+    """
+
+    def __init__(self, path: Path, *, takeover: bool = False) -> None:
+        """Open the folder, making it if need be.
+
+        Raises:
+            LockedError: a live run holds it.
+            ResourceError: it cannot be written.
+            IntegrityError: the folder is not a run folder.
+        """
+        self.path = path = path.absolute()
+        if path.exists() and not path.is_dir():
+            raise IntegrityError(f"{path} is a file; give a folder for the run with --folder")
+        if path.is_dir() and not (path / LOCK).exists() and any(path.iterdir()):
+            raise IntegrityError(
+                f"{path} holds files but is no run folder (no {LOCK}); give an empty or new folder "
+                "with --folder"
+            )
+        self.lock = Lock(path / LOCK, takeover=takeover)
+        self.home = Home(path)
+        self.swept = sweep_temporaries(path)
+        self.recovered = recover_commit(path)
+        self.receipts = Receipts(path / RECEIPTS)
+        self._log = Log(path / RECEIPTS)
+        self._events = Log(path / EVENTS)
+
+    def record(self, receipt: Receipt) -> None:
+        """Say that a unit of work is done. From here on it is never done again.
+
+        Raises:
+            LockedError: another driver took over.
+            ResourceError: disk full.
+        """
+        self.lock.check()
+        self.receipts.remember(receipt.slot, self._log.append(receipt.to_json()))
+
+    def event(self, kind: str, **data: object) -> None:
+        """Note something for people: never read back by the engine, not synced."""
+        record = {"event": kind, "epoch": self.lock.holder.epoch, **data}
+        self._events.append(record, sync=False)
+
+    def write_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Keep the resolved recipe beside the run."""
+        pretty = orjson.dumps(recipe, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        write_atomic(self.path / RECIPE, pretty + b"\n")
+
+    def quarantine(self, slot: str, data: Mapping[str, Any]) -> None:
+        """Keep what is known of rows or chunks that could not be worked on."""
+        path = self.path / "quarantine" / f"{slot.replace('/', '.')}.json"
+        write_atomic(path, orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")
+
+    def close(self) -> None:
+        """Sync the logs and release the lock."""
+        self._log.close()
+        self._events.close()
+        self.lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def output_json(output: Output) -> dict[str, Any]:
+    """Plain data."""
+    return asdict(output)
