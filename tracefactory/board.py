@@ -100,6 +100,7 @@ class Board:
         home: Home,
         *,
         rerun: Callable[[Receipt], bool] = lambda receipt: False,
+        note_reused: Callable[[str], None] = lambda slot: None,
     ) -> None:
         """Set up the stages.
 
@@ -109,11 +110,13 @@ class Board:
             lookup: the newest receipt of a slot.
             home: to see whether outputs are there.
             rerun: receipts that are not to be reused (`--force`, `--retry`).
+            note_reused: told the slot of every receipt that is reused.
 
         Raises:
             RecipeError: a stage that needs a judge has none, or several.
         """
         self._lookup, self._home, self._rerun = lookup, home, rerun
+        self._note_reused = note_reused
         self._nodes: dict[str, Node] = {}
         identity = recipe_id(recipe)
         for name in recipe.order():
@@ -173,6 +176,7 @@ class Board:
             receipt = self._lookup(task.slot)
             if receipt is not None and self.reusable(task, receipt):
                 self._reused[node.name] += 1
+                self._note_reused(task.slot)
                 self.done(task, receipt)
             else:
                 return task
@@ -413,6 +417,10 @@ class Board:
             if node.stage.kind == "source" and hasattr(node.stage, "describe")
             for described in node.stage.describe(node.config, node.plan)
         ]
+
+    def closed(self, name: str) -> bool:
+        """Has a stage seen everything?"""
+        return self._nodes[name].closed
 
     def plan_of(self, name: str) -> Plan:
         """What a stage knows: a finished barrier's chunks and receipts."""

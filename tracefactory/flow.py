@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tracefactory.board import Board
 from tracefactory.cluster import Died, Done, End, Failed, Pool
-from tracefactory.errors import Exit, FactoryError
+from tracefactory.errors import Exit, FactoryError, RecipeError
 from tracefactory.lane import quarantine_path, through_the_lane
 from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Receipt
@@ -21,7 +21,7 @@ from tracefactory.stages.publish import commit
 from tracefactory.store.home import RunFolder
 from tracefactory.task import Task
 from tracefactory.teachers.contract import TeacherError
-from tracefactory.worker import load_stage, work
+from tracefactory.worker import RESERVED, load_stage, place_of, publishes, work
 
 MAX_TRIES = 3
 """Of a task that fails for a passing reason (a teacher, the network), before its chunk is given up."""
@@ -174,6 +174,11 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
         return forced or (options.retry_quarantined and bool(receipt.quarantined))
 
     stages = {name: load_stage(config.use) for name, config in recipe.stages.items()}
+    for name, stage in stages.items():
+        if name in RESERVED and place_of(stage, Task(name, "", 0, "", "", {}))[0] == name:
+            raise RecipeError(
+                f"stages.{name}: the run folder keeps something else under that name; call it otherwise"
+            )
     return Board(recipe, stages, folder.receipts.get, folder.home, rerun=rerun)
 
 
@@ -212,7 +217,7 @@ def run(
                 driver.clear_suspect()
     manifest = None
     for name, config in recipe.stages.items():
-        if getattr(load_stage(config.use), "publishes", False):
+        if publishes(load_stage(config.use)):
             manifest = commit(recipe, board, name, folder.home)
     failed = tuple(driver.failed)
     folder.event("end", failed=len(failed))

@@ -1,7 +1,6 @@
 """What a worker does with a task. Knows no Dask: it runs in a pool's process or inline."""
 
 import functools
-import importlib
 import os
 import socket
 import time
@@ -10,49 +9,38 @@ from typing import Any, cast
 import pyarrow as pa
 
 from tracefactory.errors import RecipeError
+from tracefactory.recipe import resolve_stage
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.stages.contract import Inputs, Stage
 from tracefactory.store.home import Home
 from tracefactory.task import Task
 
 
+RESERVED = frozenset({"raw", "shards", "journal", "plan", "quarantine", "dataset"})
+"""Folders of a run that hold something else than a stage's outputs."""
+
+
 @functools.cache
-def load_stage(use: str) -> Any:
+def load_stage(use: str) -> Any:  # noqa: ANN401  (one of four protocols)
     """The stage that a recipe's `use:` names: a shipped one, or `module:NAME`.
 
     Raises:
-        RecipeError: it cannot be imported.
+        RecipeError: there is none.
     """
-    module_name, _, attribute = use.partition(":")
-    if not attribute:
-        module_name, attribute = f"tracefactory.stages.{use}", "STAGE"
     try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(f"use: {use}: cannot import {module_name}:{attribute} ({error})") from error
+        return resolve_stage(use)
+    except LookupError as error:
+        raise RecipeError(f"use: {use}: {error}") from error
 
 
-def work(home: Home, task: Task) -> Receipt:
-    """Do a task and put its outputs; the receipt is the driver's to write.
+def place_of(stage: Any, task: Task) -> tuple[str, str]:  # noqa: ANN401
+    """Folder and start of the names of a task's outputs in the run folder.
 
-    Raises:
-        FactoryError: the set-up cannot go on. Anything else is a fault of the stage's code.
+    Raw responses and published shards have folders of their own, whatever their stages are called.
     """
-    pa.set_cpu_count(1)  # one task a process: the workers are the parallelism
-    stage = cast("Stage", load_stage(task.use))
-    started, clock = time.time(), time.perf_counter()
-    key = task.key()
-    journal = home.journal(f"{task.stage}.{task.stem}", key)
-    inputs = Inputs(home, task.inputs, frozenset(task.only), frozenset(task.skip))
-    try:
-        result = stage.work(task.config, inputs, journal)
-    finally:
-        journal.close()
-    folder = "raw" if stage.kind == "rounds" else task.stage
-    stem = f"{task.stage}.{task.stem}" if folder == "raw" else task.stem
-    published = bool(getattr(stage, "publishes", False))
+    folder, stem = place_of(stage, task)
     outputs = tuple(
-        home.put(folder, stem, role, table, published=published)
+        home.put(folder, stem, role, table, published=publishes(stage))
         for role, table in result.tables.items()
     )
     return Receipt(

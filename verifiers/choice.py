@@ -1,7 +1,7 @@
-"""Compare answers as letters of a multiple choice.
+r"""Compare answers as letters of a multiple choice.
 
-A choice is one letter in any of its usual dresses: `B`, `b`, `(B)`, `B.`, `B)`, `B:`, `\\text{B}`,
-`\\textbf{(B)}`, `**B**`, `$B$`. After `)`, `.` or `:` the option's own words may follow: `B) 12`.
+A choice is one letter in any of its usual dresses: `B`, `b`, `(B)`, `B.`, `B)`, `B:`, `\text{B}`,
+`\textbf{(B)}`, `**B**`, `$B$`. After `)`, `.` or `:` the option's own words may follow: `B) 12`.
 
 Naming two letters is naming none: `A or B`, `AB`, `B) 12 or C) 13` are incorrect, reason `several`.
 Among the words after the letter, another letter of the choices counts as named unless a word comes
@@ -25,7 +25,7 @@ VERSION = "1"
 
 MAX_CHARS = 4000
 
-_DRESS = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox)(?![A-Za-z])|\\[,;!()]|[${}*`]")
+_DRESS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:bf|it|rm)|mbox)(?![A-Za-z])|\\[,;!()]|[${}*`]")
 _HEAD = re.compile(r"(?:\( ?([A-Za-z]) ?\)|([A-Za-z])(?=[).:]|$))(?:\)|[.:](?=\s|$))?")
 _ALONE = r"(?<![\w'’])[A-Za-z](?![\w'’])"
 _ANY_NAMED = re.compile(_ALONE)
@@ -84,8 +84,7 @@ _ADDRESS = f"tracefactory.verifiers.choice:verify@{VERSION}"
 
 @lru_cache(maxsize=64)
 def _check_choices(choices: str) -> None:
-    letters = set(choices)
-    if not choices or len(letters) < len(choices) or not letters <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+    if not re.fullmatch("[A-Z]+", choices) or len(set(choices)) < len(choices):
         raise ValueError(f"choices {choices!r} must be distinct capital letters, such as 'ABCD'")
 
 

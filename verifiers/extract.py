@@ -1,15 +1,15 @@
-"""Find the final answer of a response, and the part of it that is reasoning.
+r"""Find the final answer of a response, and the part of it that is reasoning.
 
 The rules, in this order; the first that finds something wins:
 
 1. Only the text after the last `</think>` counts. A `<think>` that is never closed afterwards
    means that the response never came to an answer.
-2. With `answer_after` (such as `A:`): the rest of the last line that starts with it, and nothing else.
-3. The last balanced `\\boxed{...}` or `\\fbox{...}`, or `\\boxed 7` without braces.
+2. With `answer_after` (such as `A:`): the rest of the last line that starts with it, and no other.
+3. The last balanced `\boxed{...}` or `\fbox{...}`, or `\boxed 7` without braces.
 4. The rest of the line after the last `####`.
 5. The rest of the line, or of its sentence, after the last "answer is" or "answer:".
 
-A rule that finds only blanks has found nothing. The span says where the text stands in the response:
+A rule that finds only blanks has found nothing. The span says where the text stands:
 `response[start:end] == text`.
 
 `read_options` is here because `answer_after` is the one setting that all checkers of text share.
@@ -105,7 +105,9 @@ def _last_box(response: str, begin: int) -> Answer | None:
     Boxes are tried from the last one backwards, each only up to the next one. That is enough: a
     box that holds another that never closes cannot close either, so no brace is looked at twice.
     """
-    before = limit = len(response)  # boxes from `before` on are done; braces from `limit` on are no help
+    before = limit = len(
+        response
+    )  # boxes from `before` on are done, braces from `limit` on no help
     last_close = response.rfind("}", begin)
     while True:
         at = max(response.rfind(box, begin, before) for box in _BOXES)
@@ -192,12 +194,12 @@ def _checked_options(text: str, known: tuple[str, ...]) -> dict[str, str]:
         if name not in known:
             raise ValueError(f"unknown verifier option {name!r}; known: {', '.join(known)}")
         if not isinstance(value, str) or not value:
-            raise ValueError(f"verifier option {name!r} is {value!r}; it must be a non-empty string")
+            raise ValueError(f"verifier option {name!r} is {value!r}; it must be a text, not empty")
     return cast("dict[str, str]", loaded)
 
 
 def read_options(text: str, known: tuple[str, ...]) -> dict[str, str]:
-    """The settings in problem.verifier_options, each one known and a non-empty string.
+    """The settings in problem.verifier_options, each one known and a text that is not empty.
 
     Raises:
         ValueError: naming what is wrong.

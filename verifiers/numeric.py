@@ -1,13 +1,14 @@
-"""Compare answers as exact rationals.
+r"""Compare answers as exact rationals.
 
-A number is an optional sign (`-`, `+`, `−`), at most one leading currency sign ($, €, £, `\\$`)
-and one of: an integer, a decimal (`.5` and `5.` too), `a/b`, `\\frac{a}{b}` (also \\dfrac, \\tfrac,
-and `\\frac12` with two single digits). Thousands may be grouped, then strictly (`1,234,567`; `12,34`
-is no number). Around it `$...$`, `\\(...\\)`, blanks and one trailing period are dropped. "1/2" equals "0.5".
+A number is an optional sign (`-`, `+`, `−`), at most one leading currency sign ($, €, £, `\$`)
+and one of: an integer, a decimal (`.5` and `5.` too), `a/b`, `\frac{a}{b}` (also \dfrac, \tfrac,
+and `\frac12` with two single digits). Thousands may be grouped, then strictly (`1,234,567`;
+`12,34` is no number). Around it `$...$`, `\(...\)`, blanks and one trailing period are dropped.
+"1/2" equals "0.5".
 
 Not here, so not a number and never equal to anything: percent, units, scientific notation (`1e5`),
-mixed numbers, words, `inf`, digits other than 0-9, `1_000`, and anything longer than 400 characters.
-The whole text must be the number; nothing is rounded and nothing is evaluated.
+mixed numbers, words, `inf`, digits other than 0-9, `1_000`, and any text longer than 400
+characters. The whole text must be the number; nothing is rounded, nothing evaluated.
 """
 
 import re
@@ -32,7 +33,8 @@ _NUMBER = re.compile(
     (?P<sign>[-+−]?)\ *(?:(?:\\?\$|[€£])\ *(?P<sign_after>[-+−]?))?\ *
     (?:
         (?P<top>{_PLAIN}) (?:\ */\ *(?P<bottom>{_PLAIN}))?
-      | \\[dt]?frac\ *\{{\ *(?P<frac_sign>[-+−]?)(?P<frac_top>{_PLAIN})\ *\}}\ *\{{\ *(?P<frac_bottom>{_PLAIN})\ *\}}
+      | \\[dt]?frac\ *\{{\ *(?P<frac_sign>[-+−]?)(?P<frac_top>{_PLAIN})\ *\}}
+        \ *\{{\ *(?P<frac_bottom>{_PLAIN})\ *\}}
       | \\[dt]?frac\ *(?P<digit_top>[0-9])(?P<digit_bottom>[0-9])
     )
     \ *\.?
@@ -69,7 +71,7 @@ def rational(text: str) -> tuple[int, int] | None:
 
 
 def _undressed(text: str) -> str:
-    """Without one trailing period outside, and without `$...$`, `$$...$$` or `\\(...\\)` around it."""
+    r"""Without dollars or `\(...\)` around it, and without a period behind those."""
     bare = text[:-1] if text.endswith(("$.", "\\).")) else text
     if len(bare) > 4 and bare.startswith("$$") and bare.endswith("$$"):
         return bare[2:-2].strip()
@@ -118,9 +120,7 @@ def _judge(
     got = rational(answer.text)
     status: Status = "correct" if got == want else "incorrect"
     reason = "unparsable" if got is None else "equal" if got == want else "different"
-    return Verdict(
-        attempt_id, status, reason, verifier, answer.text, _evidence(want, got, answer)
-    )
+    return Verdict(attempt_id, status, reason, verifier, answer.text, _evidence(want, got, answer))
 
 
 def _evidence(want: tuple[int, int], got: tuple[int, int] | None, answer: Answer) -> str:

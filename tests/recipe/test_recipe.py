@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Discriminator, Tag
 from recipe_fakes import (
     GOOD,
     STAGES,
+    Fake,
     FilterConfig,
     GenerateConfig,
     Solver,
@@ -331,6 +334,21 @@ def test_digests_do_not_depend_on_the_process():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )
     assert run.stdout.strip() == load(GOOD).digest()
+
+
+def test_a_union_whose_tag_a_function_finds_is_explained_too():
+    def tag(value: object) -> str:
+        return "solver" if value == {} else "odd"
+
+    class Tagged(StageConfig):
+        part: Annotated[
+            Annotated[Solver, Tag("solver")] | Annotated[int, Tag("n")], Discriminator(tag)
+        ]
+
+    data = {"name": "a", "seed": 1, "stages": {"s": {"use": "t", "part": "x"}}}
+    assert problems(lambda: build_recipe(data, resolve=lambda use: Fake(Tagged, "source"))) == [
+        "recipe: stages.s.part: asked for one of 'solver', 'n', found \"odd\" (text)"
+    ]
 
 
 # --- finding recipes and stages

@@ -66,6 +66,8 @@ def found(value: object) -> str:
             return f"{json.dumps(clipped(value), ensure_ascii=False)} (text)"
         case list() | tuple():
             return f"a list of {len(value)}"
+        case dict() if not value:
+            return "an empty mapping"
         case dict():
             return f"a mapping of {clipped(listed(str(key) for key in value))}"
         case bool() | int() | float():

@@ -65,7 +65,7 @@ def _keys(detail: ErrorDetails, value: Plain) -> Keys:
         case "missing":
             loc, tail = loc[:-1], loc[-1:]
         case "union_tag_invalid":
-            tail = (_quoted(detail, "discriminator")[0],)
+            tail = tuple(_quoted(detail, "discriminator")[:1])  # none when a function decides
         case _:
             pass
     # A tag can look like a key, so the reading that leads to what pydantic saw is preferred.
@@ -163,7 +163,9 @@ def _other(detail: ErrorDetails, keys: Keys, reader: "_SchemaReader") -> str:
             return detail["msg"].partition(", ")[2]
         case _:
             asked = _asked(detail)
-            said = re.sub("^(Input|Value) should", "should", detail["msg"])
+            said = re.sub(
+                "^(Input|Value|String|List|Tuple|Dictionary) should", "should", detail["msg"]
+            )
             return f"{f'asked for {asked}' if asked else said}, found {found(detail['input'])}"
 
 

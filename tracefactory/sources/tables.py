@@ -146,16 +146,14 @@ def self_check(problem: Problem, verify: Verifier) -> str | None:
     return None if verdict.status == "correct" else f"bad_reference:{verdict.reason}"
 
 
-@dataclass(slots=True)
 class Reading:
     """What one piece of an input has given so far."""
 
-    rules: Rules
-    verify: Verifier
-    keep_bad: bool
-    """Imports keep problems with a bad reference, so that their attempts can be shown as rejected."""
-
-    def __post_init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.verify = resolve_verifier(rules.verifier)
+        # Imports keep problems with a bad reference, so that their attempts are shown as rejected.
+        self.keep_bad = bool(rules.attempts)
         self.problems: list[dict[str, Any]] = []
         self.attempts: list[dict[str, Any]] = []
         self.malformed: list[dict[str, Any]] = []
@@ -236,7 +234,7 @@ def _by_bucket(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 def read_rows(rows: Iterable[tuple[str, Row | BadRow]], rules: Rules) -> Result:
     """The `read` step on rows with the name of their file."""
-    reading = Reading(rules, resolve_verifier(rules.verifier), keep_bad=bool(rules.attempts))
+    reading = Reading(rules)
     for file, row in rows:
         reading.add(file, row)
     return reading.result()

@@ -75,7 +75,7 @@ class Filter:
         # Rates count every attempt; only then are the rows that are gone already left out.
         rows = verdicts.filter(~pl.col("attempt_id").is_in(dropped.to_pylist()))
         failed = pl.coalesce(
-            *[pl.when(~pl.sql_expr(rule).cast(pl.Boolean).fill_null(False)).then(pl.lit(rule)) for rule in rules],
+            *[pl.when(~pl.sql_expr(rule).cast(pl.Boolean).fill_null(False)).then(pl.lit(f"fails {rule}")) for rule in rules],
             pl.lit(None, pl.String),
         )
         decided = rows.select("attempt_id", pl.lit(config["stage"]).alias("dropped_by"), failed.alias("drop_reason"))

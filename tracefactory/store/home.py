@@ -221,7 +221,7 @@ class RunFolder:
 
     def write_recipe(self, recipe: Mapping[str, Any]) -> None:
         """Keep the resolved recipe beside the run."""
-        pretty = orjson.dumps(recipe, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        pretty = orjson.dumps(recipe, option=orjson.OPT_INDENT_2)  # stages stay in their order
         write_atomic(self.path / RECIPE, pretty + b"\n")
 
     def quarantine(self, slot: str, data: Mapping[str, Any]) -> None:

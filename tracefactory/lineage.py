@@ -1,0 +1,98 @@
+"""The life of one row: problem, attempts, checks, drops, and where it was published."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tracefactory.schemas.receipt import Output
+from tracefactory.store.home import RECEIPTS, Home, Receipts
+
+
+def malformed_rows(run: Path) -> Iterator[dict[str, Any]]:
+    """Rows of the input that never became problems: file, line, reason, excerpt."""
+    home = Home(run)
+    for receipt in Receipts(run / RECEIPTS):
+        for output in receipt.outputs:
+            if output.role == "malformed":
+                yield from home.read(output).to_pylist()
+
+
+def find_row(run: Path, row_id: str) -> dict[str, Any] | None:
+    """Everything known of an attempt, or of a problem and all attempts at it; None if unknown."""
+    problem_id = row_id.rsplit("/", 2)[0] if row_id.count("/") >= 2 else row_id
+    files = _outputs(run)
+    home = Home(run)
+    problem, problem_file = _one(home, files.get("problems", []), "id", problem_id)
+    if problem is None:
+        return None
+    attempts = _all(home, files.get("attempts", []), "problem_id", problem_id)
+    verdicts = {v["attempt_id"]: v for v, _ in _all(home, files.get("verdicts", []), "problem_id", problem_id)}
+    wanted = [a for a, _ in attempts if row_id in (problem_id, a["id"])]
+    if not wanted and row_id != problem_id:
+        return None
+    drops = _drops(home, files.get("decisions", []), {a["id"] for a in wanted})
+    published = _published(run, {a["id"] for a in wanted})
+    return {
+        "problem": problem,
+        "files": {"problem": problem_file},
+        "attempts": [
+            {
+                **attempt,
+                "verdict": verdicts.get(attempt["id"]),
+                **drops.get(attempt["id"], {"dropped_by": None, "drop_reason": None}),
+                "published": published.get(attempt["id"], []),
+            }
+            for attempt in wanted
+        ],
+    }
+
+
+def _outputs(run: Path) -> dict[str, list[Output]]:
+    found: dict[str, list[Output]] = {}
+    for receipt in Receipts(run / RECEIPTS):
+        for output in receipt.outputs:
+            if (run / output.name).exists():
+                found.setdefault(output.role, []).append(output)
+    return found
+
+
+def _one(home: Home, outputs: list[Output], column: str, value: str) -> tuple[dict[str, Any] | None, str]:
+    for row, name in _all(home, outputs, column, value, first=True):
+        return row, name
+    return None, ""
+
+
+def _all(
+    home: Home, outputs: list[Output], column: str, value: str, *, first: bool = False
+) -> list[tuple[dict[str, Any], str]]:
+    """Rows in which a column has a value; row groups whose bounds exclude it are not read."""
+    found: list[tuple[dict[str, Any], str]] = []
+    for output in outputs:
+        rows = home.read(output, filters=[(column, "=", value)]).to_pylist()
+        found += [(row, output.name) for row in rows]
+        if found and first:
+            break
+    return found
+
+
+def _drops(home: Home, outputs: list[Output], ids: set[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for output in outputs:
+        table = home.read(output, filters=[("attempt_id", "in", sorted(ids))])
+        for row in table.to_pylist():
+            found.setdefault(row.pop("attempt_id"), row)
+    return found
+
+
+def _published(run: Path, ids: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in sorted((run / "dataset").glob("*/*.parquet")):
+        if path.parent.name in ("sft", "pretrain", "rejected") and ids:
+            column: pa.ChunkedArray = pq.read_table(path, columns=["id"]).column(0)
+            for row, row_id in enumerate(column.to_pylist()):
+                if row_id in ids:
+                    found.setdefault(row_id, []).append(f"{path.relative_to(run)} row {row}")
+    return found
