@@ -11,7 +11,7 @@ import pyarrow as pa
 from tracefactory.errors import RecipeError
 from tracefactory.recipe import resolve_stage
 from tracefactory.schemas.receipt import Receipt
-from tracefactory.stages.contract import Inputs, Stage
+from tracefactory.stages.contract import Inputs, Result
 from tracefactory.store.home import Home
 from tracefactory.task import Task
 
@@ -38,6 +38,26 @@ def place_of(stage: Any, task: Task) -> tuple[str, str]:  # noqa: ANN401
 
     Raw responses and published shards have folders of their own, whatever their stages are called.
     """
+    folder = "raw" if stage.kind == "rounds" else "shards" if publishes(stage) else task.stage
+    return folder, task.stem if folder == task.stage else f"{task.stage}.{task.stem}"
+
+
+def publishes(stage: Any) -> bool:  # noqa: ANN401
+    """Does a stage write shards of a release?"""
+    return bool(getattr(stage, "publishes", False))
+
+
+def work(home: Home, task: Task) -> Receipt:
+    """Do a task and put its outputs; the receipt is the driver's to write.
+
+    Raises:
+        FactoryError: the set-up cannot go on. Anything else is a fault of the stage's code.
+    """
+    pa.set_cpu_count(1)  # one task a process: the workers are the parallelism
+    stage = load_stage(task.use)
+    started, clock = time.time(), time.perf_counter()
+    key = task.key()
+    result = _done(home, task, stage, key)
     folder, stem = place_of(stage, task)
     outputs = tuple(
         home.put(folder, stem, role, table, published=publishes(stage))
@@ -59,7 +79,13 @@ def place_of(stage: Any, task: Task) -> tuple[str, str]:  # noqa: ANN401
 
 def probe(home: Home, task: Task) -> None:
     """Do a task and throw the result away: does it kill the process?"""
-    stage = cast("Stage", load_stage(task.use))
+    _done(home, task, load_stage(task.use), task.key())
+
+
+def _done(home: Home, task: Task, stage: Any, key: str) -> Result:  # noqa: ANN401
+    journal = home.journal(f"{task.stage}.{task.stem}", key)
     inputs = Inputs(home, task.inputs, frozenset(task.only), frozenset(task.skip))
-    journal = home.journal(f"{task.stage}.{task.stem}", task.key())
-    stage.work(task.config, inputs, journal)
+    try:
+        return cast("Result", stage.work(task.config, inputs, journal))
+    finally:
+        journal.close()
