@@ -7,7 +7,6 @@ None = not measured, 0 = measured, none.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -115,24 +114,27 @@ class Stats:
             ),
             reasoning_chars=self.reasoning_chars.merge(other.reasoning_chars),
             answer_chars=self.answer_chars.merge(other.answer_chars),
-            pass_rates=tuple(
-                a + b for a, b in zip(self.pass_rates, other.pass_rates, strict=True)
-            ),
+            pass_rates=tuple(a + b for a, b in zip(self.pass_rates, other.pass_rates, strict=True)),
             unrated=self.unrated + other.unrated,
         )
 
     @classmethod
     def fold(cls, parts: "Iterable[Stats]") -> "Stats":
         """The figures of all parts together; of none, an empty one."""
-        return reduce(cls.merge, parts, cls())
+        whole = cls()
+        for part in parts:
+            whole = whole.merge(part)
+        return whole
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Stats":
         """Read back what `asdict` and JSON made of it."""
-        plain = dict(data)
+        plain: dict[str, Any] = {**data, "pass_rates": tuple(data["pass_rates"])}
         for name in ("reasoning_chars", "answer_chars"):
-            plain[name] = Spread(**{**plain[name], "histogram": tuple(plain[name]["histogram"])})
-        return cls(**{**plain, "pass_rates": tuple(plain["pass_rates"])})
+            spread: dict[str, Any] = {**data[name]}
+            spread["histogram"] = tuple(spread["histogram"])
+            plain[name] = Spread(**spread)
+        return cls(**plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ SHARD_STATS_SCHEMA = pa.schema(
         pa.field("n_incorrect", pa.int64()),
         pa.field("n_no_answer", pa.int64()),
         pa.field("n_undecided", pa.int64()),
+        pa.field("n_bad_reference", pa.int64()),
         pa.field("n_error", pa.int64()),
         pa.field("rows_with_false_steps", pa.int64()),
         pa.field("correct_with_false_steps", pa.int64()),

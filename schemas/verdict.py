@@ -60,7 +60,9 @@ VERDICT_SCHEMA = pa.schema(
         pa.field("problem_id", pa.string(), nullable=False),
         pa.field("teacher", pa.string(), nullable=False),
         pa.field("attempt_index", pa.int32(), nullable=False),
-        pa.field("in_rate", pa.bool_(), nullable=False),  # one of the first attempts.min: see pass_rate
+        pa.field(
+            "in_rate", pa.bool_(), nullable=False
+        ),  # one of the first attempts.min: see pass_rate
         pa.field("domain", pa.string(), nullable=False),
         pa.field("task_type", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),

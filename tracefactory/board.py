@@ -17,6 +17,7 @@ from tracefactory.stages.contract import Order, Plan
 from tracefactory.store.home import Home, digest
 from tracefactory.task import Chunk, Task
 
+
 def recipe_id(recipe: Recipe) -> str:
     """First 16 hex digits of the resolved recipe's sha256, the paths of local files left out.
 
@@ -69,6 +70,8 @@ class Node:
     """Chunks that are here: queued, running, or between two rounds."""
     closed: bool = False
     """Nothing more will come out."""
+    expected: int | None = None
+    """Sources: how many chunks there will be, once that can be told."""
 
 
 @dataclass(slots=True)
@@ -140,7 +143,7 @@ class Board:
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in self._nodes}
         self._done: Counter[str] = Counter()
         self._reused: Counter[str] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = dict.fromkeys(self._nodes, 0.0)
         self.abandoned: list[str] = []
         """Slots that could not be done at all: their chunks are missing downstream."""
         for node in self._nodes.values():
@@ -212,9 +215,7 @@ class Board:
     def reusable(self, task: Task, receipt: Receipt) -> bool:
         """Is this receipt's work the task's work, still there, and not to be done again?"""
         return (
-            receipt.key == task.key()
-            and not self._rerun(receipt)
-            and self._home.present(receipt)
+            receipt.key == task.key() and not self._rerun(receipt) and self._home.present(receipt)
         )
 
     def finished(self) -> bool:
@@ -331,7 +332,9 @@ class Board:
         attempts_only = {r: f for r, f in loop.chunk.files.items() if r != "verdicts"}
         self._deliver(teacher, replace(loop.chunk, files=attempts_only), but=teacher.judge)
         judge = self._nodes[str(teacher.judge)]
-        self._deliver(judge, replace(loop.chunk, name=self._name_at(judge, teacher.name, loop.chunk)))
+        self._deliver(
+            judge, replace(loop.chunk, name=self._name_at(judge, teacher.name, loop.chunk))
+        )
         self._maybe_close(teacher)
 
     # Chunks on their way.
@@ -402,7 +405,9 @@ class Board:
         node = self._nodes[name]
         if node.stage.kind == "source":
             last = node.stage.phases(node.config) - 1
-            return node.stage.count(node.config, node.plan, last) if node.phase == last else None
+            if node.expected is None and node.phase == last:
+                node.expected = node.stage.count(node.config, node.plan, last)
+            return node.expected
         if node.stage.kind == "barrier":
             return None
         parents = [self.expected(parent) for parent in node.upstream]
@@ -446,7 +451,9 @@ class Board:
 
 def phantom(task: Task, old: Receipt | None, roles: tuple[str, ...]) -> Receipt:
     """What a task that was not run would leave, as far as a plan can tell."""
-    outputs = old.outputs if old is not None else tuple(Output(role, "", "", 0, 1) for role in roles)
+    outputs = (
+        old.outputs if old is not None else tuple(Output(role, "", "", 0, 1) for role in roles)
+    )
     return Receipt(
         slot=task.slot,
         key=task.key(),

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from tracefactory.errors import ResourceError
 
@@ -150,11 +150,13 @@ class DaskPool:
         Raises:
             ResourceError: it cannot be reached, or has no workers.
         """
-        import dask
+        from dask.config import set as set_config
         from distributed import Client, LocalCluster
 
-        dask.config.set(_DASK)
-        os.environ.update({name: os.environ.get(name, value) for name, value in _WORKER_ENV.items()})
+        set_config(_DASK)
+        os.environ.update(
+            {name: os.environ.get(name, value) for name, value in _WORKER_ENV.items()}
+        )
         self._cluster: Any = None
         if scheduler is None:
             count = workers or os.cpu_count() or 1
@@ -162,7 +164,7 @@ class DaskPool:
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port, seen from this machine alone
                 env=_WORKER_ENV,
                 silence_logs=50,
             )
@@ -170,12 +172,13 @@ class DaskPool:
             self._client.run(_ignore_interrupts, nanny=False)
         else:
             self._client = self._attach(Client, scheduler)
-        self.workers = sum(
-            w["nthreads"] for w in self._client.scheduler_info(n_workers=-1)["workers"].values()
-        )
+        info = self._client.scheduler_info(n_workers=-1)["workers"]
+        self.workers = sum(int(worker["nthreads"]) for worker in info.values())
         if not self.workers:
             self.close()
-            raise ResourceError(f"the cluster at {scheduler} has no workers; start some and run again")
+            raise ResourceError(
+                f"the cluster at {scheduler} has no workers; start some and run again"
+            )
         self._queue: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._futures: dict[str, Any] = {}
         self._serial = 0
@@ -196,7 +199,7 @@ class DaskPool:
         Raises:
             ResourceError: some do not; names them.
         """
-        seen: dict[str, bool] = self._client.run(_sees, str(folder))
+        seen = cast("dict[str, bool]", self._client.run(_sees, str(folder)))
         blind = sorted(address for address, sees in seen.items() if not sees)
         if blind:
             raise ResourceError(

@@ -87,7 +87,9 @@ class _Driver:
 
     def feed(self) -> None:
         """Keep the pool full, unless suspects wait for an empty one."""
-        while not self.suspects and self.pool.free() > 0 and (task := self.board.next()) is not None:
+        while (
+            not self.suspects and self.pool.free() > 0 and (task := self.board.next()) is not None
+        ):
             self.submit(task)
 
     def submit(self, task: Task) -> None:
@@ -110,7 +112,9 @@ class _Driver:
 
     def record(self, task: Task, receipt: Receipt) -> None:
         self.folder.record(receipt)
-        self.folder.event("done", slot=task.slot, seconds=round(receipt.seconds, 4), worker=receipt.worker)
+        self.folder.event(
+            "done", slot=task.slot, seconds=round(receipt.seconds, 4), worker=receipt.worker
+        )
         if getattr(load_stage(task.use), "journals", False):
             self.folder.home.journal(f"{task.stage}.{task.stem}", receipt.key).remove()
         if receipt.quarantined:

@@ -8,6 +8,7 @@ run, their results thrown away, until one problem is found that kills alone. It 
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from tracefactory.cluster import Died, Done, End, Failed, Pool
 from tracefactory.errors import FactoryError
@@ -45,10 +46,12 @@ def through_the_lane(pool: Pool, home: Home, task: Task, say: Say) -> Receipt | 
     while deaths < MAX_DEATHS_ALONE and len(task.skip) < MAX_CULPRITS:
         end = run_alone(pool, work, home, task)
         if isinstance(end, Done):
-            return end.value
+            return cast("Receipt", end.value)
         if isinstance(end, Failed):
             raise end.error
-        say(f"{task.slot} killed its worker while it ran alone; looking for the problem that does it")
+        say(
+            f"{task.slot} killed its worker while it ran alone; looking for the problem that does it"
+        )
         culprit = _bisect(pool, home, task)
         if culprit is None:
             deaths += 1
@@ -78,7 +81,11 @@ def problem_ids(home: Home, task: Task) -> list[str]:
     """The problems a task works on, in order; none for a source's first work."""
     found: dict[str, None] = {}
     for chunk in task.inputs:
-        for role, column in (("problems", "id"), ("attempts", "problem_id"), ("verdicts", "problem_id")):
+        for role, column in (
+            ("problems", "id"),
+            ("attempts", "problem_id"),
+            ("verdicts", "problem_id"),
+        ):
             for output in chunk.files.get(role, ()):
                 found |= dict.fromkeys(home.read(output, [column]).column(0).to_pylist())
             if found:

@@ -22,14 +22,19 @@ def malformed_rows(run: Path) -> Iterator[dict[str, Any]]:
 
 def find_row(run: Path, row_id: str) -> dict[str, Any] | None:
     """Everything known of an attempt, or of a problem and all attempts at it; None if unknown."""
-    problem_id = row_id.rsplit("/", 2)[0] if row_id.count("/") >= 2 else row_id
     files = _outputs(run)
     home = Home(run)
+    # Ids and teachers' names may hold slashes, so only the attempt itself says whose it is.
+    asked, _ = _one(home, files.get("attempts", []), "id", row_id)
+    problem_id = row_id if asked is None else str(asked["problem_id"])
     problem, problem_file = _one(home, files.get("problems", []), "id", problem_id)
     if problem is None:
         return None
     attempts = _all(home, files.get("attempts", []), "problem_id", problem_id)
-    verdicts = {v["attempt_id"]: v for v, _ in _all(home, files.get("verdicts", []), "problem_id", problem_id)}
+    verdicts = {
+        v["attempt_id"]: v
+        for v, _ in _all(home, files.get("verdicts", []), "problem_id", problem_id)
+    }
     wanted = [a for a, _ in attempts if row_id in (problem_id, a["id"])]
     if not wanted and row_id != problem_id:
         return None
@@ -59,7 +64,9 @@ def _outputs(run: Path) -> dict[str, list[Output]]:
     return found
 
 
-def _one(home: Home, outputs: list[Output], column: str, value: str) -> tuple[dict[str, Any] | None, str]:
+def _one(
+    home: Home, outputs: list[Output], column: str, value: str
+) -> tuple[dict[str, Any] | None, str]:
     for row, name in _all(home, outputs, column, value, first=True):
         return row, name
     return None, ""

@@ -80,7 +80,13 @@ def as_json(plan: RunPlan) -> Mapping[str, Any]:
     """Plain data."""
     return {
         "stages": {
-            name: {"use": s.use, "kind": s.kind, "reuse": s.reuse, "run": dict(s.run), "open": s.open}
+            name: {
+                "use": s.use,
+                "kind": s.kind,
+                "reuse": s.reuse,
+                "run": dict(s.run),
+                "open": s.open,
+            }
             for name, s in plan.stages.items()
         },
         "note": plan.note,

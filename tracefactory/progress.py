@@ -35,7 +35,9 @@ class Progress:
         """Args: the console; the `use` of each stage of the recipe."""
         self._console, self._uses = console, uses
         self._live = (
-            Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
+            Live(console=console, transient=True, auto_refresh=False)
+            if console.is_terminal
+            else None
         )
         self._next = 0.0
         self._started = time.monotonic()
@@ -63,7 +65,12 @@ class Progress:
     def _table(self, board: Board, running: Mapping[str, Task]) -> Table:
         table = Table(box=None, pad_edge=False, title_justify="left")
         table.title = f"{time.monotonic() - self._started:.0f} s"
-        for heading, justify in (("stage", "left"), ("done", "right"), ("running", "right"), ("so far", "left")):
+        for heading, justify in (
+            ("stage", "left"),
+            ("done", "right"),
+            ("running", "right"),
+            ("so far", "left"),
+        ):
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
         for name, total in board.totals().items():
             expected = board.expected(name)
@@ -74,7 +81,8 @@ class Progress:
 
     def _line(self, board: Board) -> str:
         parts = [
-            f"{name} {total.done:,}" + (f" ({figures})" if (figures := self._figures(name, total.counts)) else "")
+            f"{name} {total.done:,}"
+            + (f" ({figures})" if (figures := self._figures(name, total.counts)) else "")
             for name, total in board.totals().items()
             if total.done
         ]

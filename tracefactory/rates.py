@@ -10,7 +10,9 @@ import polars as pl
 COUNTED = ("correct", "incorrect", "no_answer")
 
 
-def with_rates(verdicts: pl.DataFrame, by: tuple[str, ...] = ("problem_id", "teacher")) -> pl.DataFrame:
+def with_rates(
+    verdicts: pl.DataFrame, by: tuple[str, ...] = ("problem_id", "teacher")
+) -> pl.DataFrame:
     """Add n_attempts, n_correct (of all attempts), pass_rate and difficulty (1 - pass_rate)."""
     counted = pl.col("status").is_in(COUNTED) & pl.col("in_rate")
     correct = (pl.col("status") == "correct") & pl.col("in_rate")

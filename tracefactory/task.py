@@ -82,7 +82,11 @@ class Task:
     def parts(self) -> dict[str, str]:
         """What the key is made of, each part by itself so that `plan` can say which changed."""
         inputs = [
-            [chunk.name, {role: [o.sha256 for o in files] for role, files in chunk.files.items()}, chunk.facts]
+            [
+                chunk.name,
+                {role: [o.sha256 for o in files] for role, files in chunk.files.items()},
+                chunk.facts,
+            ]
             for chunk in self.inputs
         ]
         return {

@@ -15,7 +15,6 @@ from tracefactory.stages.contract import Inputs, Result
 from tracefactory.store.home import Home
 from tracefactory.task import Task
 
-
 RESERVED = frozenset({"raw", "shards", "journal", "plan", "quarantine", "dataset"})
 """Folders of a run that hold something else than a stage's outputs."""
 

@@ -56,16 +56,20 @@ def resolve(address: str) -> Callable[..., object]:
     """
     module_name, _, attribute = address.partition(":")
     if not attribute:
-        raise AddressError(f"{address!r} is not an address; write module:name, as in mypkg.checks:verify")
+        raise AddressError(
+            f"{address!r} is not an address; write module:name, as in mypkg.checks:verify"
+        )
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise AddressError(f"{address}: cannot import {module_name!r} ({error})") from error
-    found = getattr(module, attribute, None)
+    found: object = getattr(module, attribute, None)
     if not callable(found):
         names = sorted(name for name in vars(module) if not name.startswith("_"))
-        raise AddressError(f"{address}: {module_name} has no callable {attribute!r}; it has {names}")
-    return cast("Callable[..., object]", found)
+        raise AddressError(
+            f"{address}: {module_name} has no callable {attribute!r}; it has {names}"
+        )
+    return found
 
 
 def resolve_verifier(address: str) -> Verifier:

@@ -42,7 +42,6 @@ class Answer:
 
 
 _OPEN, _CLOSE = "<think>", "</think>"
-_BOXES = ("\\boxed", "\\fbox")
 # Whole runs of braces are one token: a megabyte of `{` is then one step and not a million.
 _BRACES = re.compile(r"\\[{}\\]|\{+|\}+")
 _BRACED = re.compile(r"[ \t\n]*\{")
@@ -105,16 +104,18 @@ def _last_box(response: str, begin: int) -> Answer | None:
     Boxes are tried from the last one backwards, each only up to the next one. That is enough: a
     box that holds another that never closes cannot close either, so no brace is looked at twice.
     """
-    before = limit = len(
-        response
-    )  # boxes from `before` on are done, braces from `limit` on no help
+    limit = len(response)  # from here on nothing can close the box
     last_close = response.rfind("}", begin)
-    while True:
-        at = max(response.rfind(box, begin, before) for box in _BOXES)
-        if at < 0:
-            return None
-        before = at
-        inside = at + (6 if response.startswith("\\boxed", at) else 5)
+    boxed, fbox = response.rfind("\\boxed", begin), response.rfind("\\fbox", begin)
+    while boxed >= 0 or fbox >= 0:
+        # Only the one that is used up is looked for again: else a text without the other is
+        # searched from end to end for each.
+        if boxed > fbox:
+            at, inside = boxed, boxed + len("\\boxed")
+            boxed = response.rfind("\\boxed", begin, at)
+        else:
+            at, inside = fbox, fbox + len("\\fbox")
+            fbox = response.rfind("\\fbox", begin, at)
         braced = _BRACED.match(response, inside)
         if braced is None:
             bare = _BARE.match(response, inside)
@@ -125,11 +126,13 @@ def _last_box(response: str, begin: int) -> Answer | None:
             continue
         first = braced.end()
         end = _closing(response, first, limit) if first <= last_close else -1
-        if end >= 0:
-            found = _found(response, first, end, "boxed")
-            if found is not None:
-                return found
-        limit = at
+        if end < 0:
+            limit = at
+            continue
+        found = _found(response, first, end, "boxed")
+        if found is not None:
+            return found
+    return None
 
 
 def _closing(response: str, first: int, limit: int) -> int:

@@ -27,7 +27,7 @@ VERSION = "1"
 # Far below Python's limit of 4300 digits for int(), far above any answer.
 MAX_CHARS = 400
 
-_PLAIN = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
+_PLAIN = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _NUMBER = re.compile(
     rf"""
     (?P<sign>[-+−]?)\ *(?:(?:\\?\$|[€£])\ *(?P<sign_after>[-+−]?))?\ *

@@ -19,10 +19,14 @@ app = typer.Typer(
     cluster missing; 5 locked by a live run; 6 integrity failure; 130 interrupted and drained.""",
 )
 
-RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a path.")]
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a path.")
+]
 SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045  (typer reads the annotation)
-    typer.Option("--set", metavar="PLACE=VALUE", help="Override, e.g. stages.problems.chunk.rows=500."),
+    typer.Option(
+        "--set", metavar="PLACE=VALUE", help="Override, e.g. stages.problems.chunk.rows=500."
+    ),
 ]
 FolderOption = Annotated[
     Optional[Path],  # noqa: UP045
@@ -37,13 +41,32 @@ def run(
     recipe: RecipeArgument,
     set_: SetOption = None,
     folder: FolderOption = None,
-    workers: Annotated[Optional[int], typer.Option(min=1, help="Worker processes. [default: one a core]")] = None,  # noqa: UP045
-    scheduler: Annotated[Optional[str], typer.Option(metavar="tcp://HOST:PORT", help="Use a running Dask cluster.")] = None,  # noqa: UP045
-    inline: Annotated[bool, typer.Option("--inline", help="No Dask, all in this process: for debugging.")] = False,
-    takeover: Annotated[bool, typer.Option("--takeover", help="Take the folder from a run that is known to be dead.")] = False,
-    force: Annotated[Optional[list[str]], typer.Option(metavar="STAGE", help="Do this stage again, whatever is there.")] = None,  # noqa: UP045
-    retry: Annotated[Optional[str], typer.Option(metavar="quarantined", help="Try quarantined problems again.")] = None,  # noqa: UP045
-    max_failed: Annotated[int, typer.Option(min=0, help="Quarantined problems or chunks with which the run still ends with 0.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Use a running Dask cluster.")
+    ] = None,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="No Dask, all in this process: for debugging.")
+    ] = False,
+    takeover: Annotated[
+        bool,
+        typer.Option("--takeover", help="Take the folder from a run that is known to be dead."),
+    ] = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE", help="Do this stage again, whatever is there."),
+    ] = None,
+    retry: Annotated[
+        str | None, typer.Option(metavar="quarantined", help="Try quarantined problems again.")
+    ] = None,
+    max_failed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Quarantined problems or chunks with which the run still ends with 0."
+        ),
+    ] = 0,
     json: JsonOption = False,
 ) -> None:
     """Run a recipe, or go on with it: what is done already is never done again."""
@@ -51,13 +74,28 @@ def run(
 
     raise typer.Exit(
         run_command(
-            recipe, set_ or [], folder, workers, scheduler, inline, takeover, force or [], retry, max_failed, json
+            recipe,
+            set_ or [],
+            folder,
+            workers,
+            scheduler,
+            inline,
+            takeover,
+            force or [],
+            retry,
+            max_failed,
+            json,
         )
     )
 
 
 @app.command()
-def plan(recipe: RecipeArgument, set_: SetOption = None, folder: FolderOption = None, json: JsonOption = False) -> None:
+def plan(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    folder: FolderOption = None,
+    json: JsonOption = False,
+) -> None:
     """Show what `run` would do, stage by stage: what is reused, what runs, and why."""
     from tracefactory.cli.look import plan_command
 
@@ -75,8 +113,12 @@ def status(folder: FolderArgument, json: JsonOption = False) -> None:
 @app.command()
 def inspect(
     folder: FolderArgument,
-    row_id: Annotated[Optional[str], typer.Argument(help="An attempt's id, or a problem's.")] = None,  # noqa: UP045
-    malformed: Annotated[bool, typer.Option("--malformed", help="List input rows that never became problems.")] = False,
+    row_id: Annotated[
+        str | None, typer.Argument(help="An attempt's id, or a problem's.")
+    ] = None,
+    malformed: Annotated[
+        bool, typer.Option("--malformed", help="List input rows that never became problems.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show the life of one row: problem, attempts, checks, drops, shard. Or the malformed rows."""
@@ -88,7 +130,9 @@ def inspect(
 @app.command()
 def fsck(
     folder: FolderArgument,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Remove orphans, set damaged files aside.")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Remove orphans, set damaged files aside.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Check that a run folder holds what its receipts say, hash by hash. Exit 6 if it does not."""
@@ -114,10 +158,16 @@ def gc(
 @app.command()
 def check(
     verifier: Annotated[str, typer.Argument(help="numeric, choice, steps, or module:judge.")],
-    reference: Annotated[Optional[str], typer.Option(help="The reference answer (steps: the statement).")] = None,  # noqa: UP045
+    reference: Annotated[
+        str | None, typer.Option(help="The reference answer (steps: the statement).")
+    ] = None,
     response: Annotated[Optional[str], typer.Option(help="The response.")] = None,  # noqa: UP045
-    response_file: Annotated[Optional[Path], typer.Option(help="File with the response; - is stdin.")] = None,  # noqa: UP045
-    answer_after: Annotated[Optional[str], typer.Option(help="Marker before the answer, such as A:.")] = None,  # noqa: UP045
+    response_file: Annotated[
+        Path | None, typer.Option(help="File with the response; - is stdin.")
+    ] = None,
+    answer_after: Annotated[
+        str | None, typer.Option(help="Marker before the answer, such as A:.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Judge one response with a checker and show its evidence."""
@@ -128,7 +178,9 @@ def check(
 
 @app.command()
 def recipes(
-    families: Annotated[bool, typer.Option("--families", help="List the families of problems instead.")] = False,
+    families: Annotated[
+        bool, typer.Option("--families", help="List the families of problems instead.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """List the recipes that ship, or the families with their splits and knobs."""

@@ -1,6 +1,8 @@
 """`tracefactory check`: one response, one checker, all the evidence."""
 
+import inspect
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +31,11 @@ def check_command(
         raise RecipeError("give the response with --response TEXT or with --response-file FILE")
     text = response if response is not None else _read(cast("Path", response_file))
     steps = verifier == "steps"
-    address = verifier if ":" in verifier else f"tracefactory.verifiers.{verifier}:{'count' if steps else 'judge'}"
+    address = (
+        verifier
+        if ":" in verifier
+        else f"tracefactory.verifiers.{verifier}:{'count' if steps else 'judge'}"
+    )
     if reference is None and not steps:
         raise RecipeError("give the reference with --reference")
     options = {} if answer_after is None else {"answer_after": answer_after}
@@ -37,9 +43,12 @@ def check_command(
         function = resolve(address)
     except AddressError as error:
         raise RecipeError(str(error)) from error
+    _takes(function, address, options)
     found = function(reference or "", text, **options)
     if not isinstance(found, Verdict | StepCounts):
-        raise RecipeError(f"{address} gave {type(found).__name__}, not a Verdict; address its `judge`")
+        raise RecipeError(
+            f"{address} gave {type(found).__name__}, not a Verdict; address its `judge`"
+        )
     data: dict[str, Any] = asdict(found)
     data["evidence"] = orjson.loads(data["evidence"])
     if as_json:
@@ -48,6 +57,20 @@ def check_command(
     for key, value in data.items():
         if value not in ("", None):
             out.print(f"{key:>14}  {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _takes(function: Callable[..., object], address: str, options: Mapping[str, str]) -> None:
+    """Can it be called with two texts and these options?"""
+    try:
+        signature = inspect.signature(function)
+        signature.bind("", "", **options)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"{address} cannot be called with reference and response"
+            f"{''.join(f' and {name}' for name in options)} ({error})"
+        ) from error
+    if next(iter(signature.parameters)) == "problem":
+        raise RecipeError(f"{address} takes a problem and an attempt; address its `judge`")
 
 
 def _read(path: Path) -> str:

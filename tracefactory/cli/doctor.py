@@ -25,7 +25,12 @@ def doctor_command(as_json: bool) -> int:
     else:
         for finding in findings:
             mark = "ok" if finding["ok"] else "FAILS"
-            out.print(f"{mark:>6}  {finding['check']}: {finding['found']}", highlight=False, markup=False, soft_wrap=True)
+            out.print(
+                f"{mark:>6}  {finding['check']}: {finding['found']}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
     return int(Exit.DONE if all(finding["ok"] for finding in findings) else Exit.RESOURCE)
 
 
@@ -37,7 +42,9 @@ def _finding(name: str, probe: Callable[[], str]) -> dict[str, object]:
 
 
 def _versions() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in ("distributed", "pyarrow", "polars", "datasets"))
+    return ", ".join(
+        f"{name} {version(name)}" for name in ("distributed", "pyarrow", "polars", "datasets")
+    )
 
 
 def _machine() -> str:

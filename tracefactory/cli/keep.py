@@ -15,14 +15,25 @@ out = Console()
 def fsck_command(folder: Path, do_sweep: bool, as_json: bool) -> int:
     """Check a folder; the exit code."""
     if not (folder / LOCK).exists():
-        raise RecipeError(f"{folder} is no run folder (no {LOCK}); give the folder that `run` printed")
+        raise RecipeError(
+            f"{folder} is no run folder (no {LOCK}); give the folder that `run` printed"
+        )
     report = fsck(folder.absolute())
     if do_sweep:
         with RunFolder(folder) as held:
             report = fsck(held.path)
             sweep(held.path, report)
     if as_json:
-        names = ("receipts", "files", "bytes", "damaged_lines", "missing", "damaged", "orphans", "dataset")
+        names = (
+            "receipts",
+            "files",
+            "bytes",
+            "damaged_lines",
+            "missing",
+            "damaged",
+            "orphans",
+            "dataset",
+        )
         print_json({"sound": report.sound, **{name: getattr(report, name) for name in names}})
     else:
         _show(report, do_sweep)
@@ -33,13 +44,18 @@ def _show(report: Report, swept: bool) -> None:
     def say(text: str) -> None:
         out.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    say(f"{report.receipts:,} receipts, {report.files:,} files, {report.bytes:,} bytes read and compared")
+    say(
+        f"{report.receipts:,} receipts, {report.files:,} files, {report.bytes:,} bytes read and compared"
+    )
     for line in report.damaged_lines:
         say(f"damaged line: {line}")
     for name in report.missing:
         say(f"missing: {name}")
     for name in report.damaged:
-        say(f"damaged: {name}" + (" (set aside in quarantine/; the next run makes it again)" if swept else ""))
+        say(
+            f"damaged: {name}"
+            + (" (set aside in quarantine/; the next run makes it again)" if swept else "")
+        )
     for line in report.dataset:
         say(f"dataset: {line}")
     if report.orphans:
@@ -48,7 +64,9 @@ def _show(report: Report, swept: bool) -> None:
     say("sound" if report.sound else "NOT sound: `fsck --sweep`, then run the recipe again")
 
 
-def gc_command(recipe_name: str, overrides: list[str], folder: Path | None, delete: bool, as_json: bool) -> None:
+def gc_command(
+    recipe_name: str, overrides: list[str], folder: Path | None, delete: bool, as_json: bool
+) -> None:
     """List, and perhaps delete, what the recipe as it is now does not need."""
     from tracefactory.cli.run import folder_of
     from tracefactory.planning import make_plan
@@ -76,4 +94,6 @@ def gc_command(recipe_name: str, overrides: list[str], folder: Path | None, dele
     for name, size in found:
         out.print(f"{size:>14,}  {name}", highlight=False, markup=False, soft_wrap=True)
     verb = "deleted" if delete else "not needed (--delete removes them)"
-    out.print(f"{len(found):,} files, {sum(size for _, size in found):,} bytes {verb}", highlight=False)
+    out.print(
+        f"{len(found):,} files, {sum(size for _, size in found):,} bytes {verb}", highlight=False
+    )

@@ -17,10 +17,14 @@ out = Console()
 
 def print_json(data: object) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    sys.stdout.write(
+        orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n"
+    )
 
 
-def plan_command(recipe_name: str, overrides: list[str], folder: Path | None, as_json: bool) -> None:
+def plan_command(
+    recipe_name: str, overrides: list[str], folder: Path | None, as_json: bool
+) -> None:
     """What `run` would do."""
     from tracefactory import planning
     from tracefactory.cli.run import folder_of
@@ -38,7 +42,9 @@ def plan_command(recipe_name: str, overrides: list[str], folder: Path | None, as
     for name, stage in plan.stages.items():
         n = sum(stage.run.values())
         why = ", ".join(f"{count:,} {reason}" for reason, count in stage.run.most_common())
-        table.add_row(name, stage.use, f"{stage.reuse:,}", f"{n:,}{'+' if stage.open else ''}", escape(why))
+        table.add_row(
+            name, stage.use, f"{stage.reuse:,}", f"{n:,}{'+' if stage.open else ''}", escape(why)
+        )
     out.print(table)
     if plan.note:
         out.print(plan.note, highlight=False)
@@ -49,7 +55,9 @@ def _run_folder(folder: Path) -> Path:
     from tracefactory.store.home import RECEIPTS
 
     if not (folder / RECEIPTS).exists():
-        raise RecipeError(f"{folder} is no run folder (no {RECEIPTS}); give the folder that `run` printed")
+        raise RecipeError(
+            f"{folder} is no run folder (no {RECEIPTS}); give the folder that `run` printed"
+        )
     return folder.absolute()
 
 
@@ -65,7 +73,9 @@ def status_command(folder: Path, as_json: bool) -> None:
     for heading in ("stage", "done", "seconds", "figures"):
         table.add_column(heading, justify="right" if heading in ("done", "seconds") else "left")
     for name, stage in status["stages"].items():
-        figures = ", ".join(f"{n:,} {key}" for key, n in stage["counts"].items() if ":" not in key and n)
+        figures = ", ".join(
+            f"{n:,} {key}" for key, n in stage["counts"].items() if ":" not in key and n
+        )
         table.add_row(name, f"{stage['done']:,}", f"{stage['seconds']:.1f}", escape(figures))
     out.print(table)
     for line in status["notes"]:
@@ -89,10 +99,14 @@ def inspect_command(folder: Path, row_id: str | None, malformed: bool, as_json: 
             )  # fmt: skip
         return
     if row_id is None:
-        raise RecipeError("inspect needs an attempt's or problem's id (see the `id` column), or --malformed")
+        raise RecipeError(
+            "inspect needs an attempt's or problem's id (see the `id` column), or --malformed"
+        )
     found = find_row(run, row_id)
     if found is None:
-        raise RecipeError(f"{row_id!r} is no attempt or problem of {run}; ids stand in the dataset's `id` and `problem_id`")
+        raise RecipeError(
+            f"{row_id!r} is no attempt or problem of {run}; ids stand in the dataset's `id` and `problem_id`"
+        )
     if as_json:
         print_json(found)
     else:
@@ -103,8 +117,17 @@ def _show_row(found: Mapping[str, Any]) -> None:
     problem = found["problem"]
     out.rule(escape(f"problem {problem['id']} ({problem['split']})"))
     out.print(problem["statement"], highlight=False, markup=False)
-    out.print(f"reference: {problem['reference']}   checker: {problem['verifier']}", highlight=False, markup=False)
-    out.print(f"source: {problem['source']} ({problem['license']})   file: {found['files']['problem']}", highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        f"reference: {problem['reference']}   checker: {problem['verifier']}",
+        highlight=False,
+        markup=False,
+    )
+    out.print(
+        f"source: {problem['source']} ({problem['license']})   file: {found['files']['problem']}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     for attempt in found["attempts"]:
         out.rule(escape(f"attempt {attempt['id']}"), align="left")
         out.print(attempt["text"], highlight=False, markup=False)
@@ -114,7 +137,11 @@ def _show_row(found: Mapping[str, Any]) -> None:
                 f"verdict: {verdict['status']} ({verdict['reason']}), answer {verdict['final_answer']!r}, by {verdict['verifier']}",
                 highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
-        fate = f"dropped by {attempt['dropped_by']}: {attempt['drop_reason']}" if attempt["dropped_by"] else "kept"
+        fate = (
+            f"dropped by {attempt['dropped_by']}: {attempt['drop_reason']}"
+            if attempt["dropped_by"]
+            else "kept"
+        )
         out.print(f"fate: {fate}", highlight=False, markup=False, soft_wrap=True)
         for place in attempt["published"]:
             out.print(f"published: {place}", highlight=False, markup=False, soft_wrap=True)
@@ -130,12 +157,17 @@ def recipes_command(families: bool, as_json: bool) -> None:
     found = {}
     for name, path in shipped().items():
         text = path.read_text("utf-8").splitlines()
-        found[name] = {"path": str(path), "about": [line[2:] for line in text if line.startswith("# ")]}
+        found[name] = {
+            "path": str(path),
+            "about": [line[2:] for line in text if line.startswith("# ")],
+        }
     if as_json:
         print_json(found)
         return
     for name, about in found.items():
-        out.print(f"[bold]{name}[/bold]   {escape(str(about['path']))}", highlight=False, soft_wrap=True)
+        out.print(
+            f"[bold]{name}[/bold]   {escape(str(about['path']))}", highlight=False, soft_wrap=True
+        )
         for line in about["about"]:
             out.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
 
@@ -158,7 +190,10 @@ def _families(as_json: bool) -> None:
     for name, about in found.items():
         out.print(f"[bold]{name}[/bold]", highlight=False)
         out.print(f"    {about['example']}".replace("\n", "\n    "), highlight=False, markup=False)
-        out.print("    splits: " + ", ".join(f"{s} ({n:,})" for s, n in about["splits"].items()), highlight=False)
+        out.print(
+            "    splits: " + ", ".join(f"{s} ({n:,})" for s, n in about["splits"].items()),
+            highlight=False,
+        )
         out.print(f"    knobs:  {about['knobs']}", highlight=False, markup=False)
 
 
@@ -169,5 +204,3 @@ def schema_command() -> None:
     from tracefactory.worker import load_stage
 
     print_json(recipe_schema({name: load_stage(name).Config for name in shipped_stages()}))
-
-

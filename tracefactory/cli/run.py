@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -31,14 +31,16 @@ def folder_of(recipe: Recipe, folder: Path | None) -> Path:
 
 
 @contextmanager
-def signals(stop: Stop, console: Console) -> Iterator[None]:
+def signals(stop: Stop, console: Console) -> Generator[None]:
     """SIGINT or SIGTERM once: drain. Twice: leave at once; the receipts are on disk."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.asked:
             os._exit(Exit.INTERRUPTED)
         stop.asked = True
-        console.print("stopping: what runs will end and be kept; once more to leave at once", highlight=False)
+        console.print(
+            "stopping: what runs will end and be kept; once more to leave at once", highlight=False
+        )
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -68,7 +70,9 @@ def run_command(
     recipe = load_recipe(recipe_name, overrides)
     unknown = [name for name in force if name not in recipe.stages]
     if unknown:
-        raise RecipeError(f"--force {unknown[0]}: no such stage; there are {', '.join(recipe.stages)}")
+        raise RecipeError(
+            f"--force {unknown[0]}: no such stage; there are {', '.join(recipe.stages)}"
+        )
     if retry not in (None, "quarantined"):
         raise RecipeError(f"--retry {retry}: only `--retry quarantined` is known")
     console = Console(stderr=True)
@@ -84,7 +88,9 @@ def run_command(
                 outcome = run_flow(recipe, home, pool, progress, stop, options)
         seconds = time.monotonic() - started
     if as_json:
-        sys.stdout.write(orjson.dumps(_summary(recipe, home.path, outcome, seconds)).decode() + "\n")
+        sys.stdout.write(
+            orjson.dumps(_summary(recipe, home.path, outcome, seconds)).decode() + "\n"
+        )
     else:
         _show(console, recipe, home.path, outcome, seconds)
     return int(outcome.code)
@@ -151,7 +157,9 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
         Exit.QUARANTINED: f"finished with {len(outcome.failed)} quarantined; see {folder}/quarantine",
         Exit.INTERRUPTED: "interrupted; everything finished is kept, give the same command to go on",
     }
-    console.print(f"{words.get(outcome.code, 'ended')} in {seconds:.1f} s", highlight=False, soft_wrap=True)
+    console.print(
+        f"{words.get(outcome.code, 'ended')} in {seconds:.1f} s", highlight=False, soft_wrap=True
+    )
     if outcome.manifest:
         console.print(f"dataset: {_short(folder / 'dataset')}", highlight=False, soft_wrap=True)
 
@@ -171,7 +179,12 @@ def _summary(recipe: Recipe, folder: Path, outcome: Outcome, seconds: float) -> 
         "seconds": round(seconds, 3),
         "manifest_sha256": outcome.manifest,
         "stages": {
-            name: {"tasks": t.done, "reused": t.reused, "seconds": round(t.seconds, 3), "counts": dict(t.counts)}
+            name: {
+                "tasks": t.done,
+                "reused": t.reused,
+                "seconds": round(t.seconds, 3),
+                "counts": dict(t.counts),
+            }
             for name, t in outcome.board.totals().items()
         },
         "failed": list(outcome.failed),

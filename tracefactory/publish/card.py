@@ -15,12 +15,19 @@ ORDER = ("sft", "rl", "pretrain", "rejected")
 @functools.cache
 def _environment() -> Environment:
     # The card is Markdown read by people, not HTML: nothing is escaped, and nothing missing is let by.
-    return Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+    return Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
 
 
 def size_category(rows: int) -> str:
     """The Hub's word for a number of rows."""
-    for limit, word in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
+    for limit, word in (
+        (1_000, "n<1K"),
+        (10_000, "1K<n<10K"),
+        (100_000, "10K<n<100K"),
+        (1_000_000, "100K<n<1M"),
+    ):
         if rows < limit:
             return word
     return "1M<n<10M" if rows < 10_000_000 else "n>10M"
@@ -36,24 +43,38 @@ def card(manifest: Manifest, title: str) -> str:
     template = importlib.resources.files("tracefactory").joinpath("card.md.j2").read_text("utf-8")
     configs = {name: manifest.configs[name] for name in ORDER if name in manifest.configs}
     traces: list[Mapping[str, Any]] = [
-        configs[name][split]["stats"] for name in ("sft", "rejected") if name in configs for split in configs[name]
+        configs[name][split]["stats"]
+        for name in ("sft", "rejected")
+        if name in configs
+        for split in configs[name]
     ]
-    licenses = sorted({name for splits in configs.values() for f in splits.values() for name in f["stats"]["licenses"]})
+    licenses = sorted(
+        {
+            name
+            for splits in configs.values()
+            for f in splits.values()
+            for name in f["stats"]["licenses"]
+        }
+    )
     rows = sum(f["rows"] for f in configs.get("sft", {}).values())
-    return _environment().from_string(template).render(
-        title=title,
-        m=manifest,
-        configs=configs,
-        sft=_first(configs, "sft"),
-        rejected=_first(configs, "rejected"),
-        attempts=sum(s["rows"] for s in traces),
-        programs=sum(s["programs"] or 0 for s in traces),
-        verifiers=_merged(traces, "verifiers"),
-        teachers=_merged(traces, "teachers"),
-        statuses=_merged(traces, "statuses"),
-        licenses=licenses,
-        size=size_category(rows),
-        share=share,
+    return (
+        _environment()
+        .from_string(template)
+        .render(
+            title=title,
+            m=manifest,
+            configs=configs,
+            sft=_first(configs, "sft"),
+            rejected=_first(configs, "rejected"),
+            attempts=sum(s["rows"] for s in traces),
+            programs=sum(s["programs"] or 0 for s in traces),
+            verifiers=_merged(traces, "verifiers"),
+            teachers=_merged(traces, "teachers"),
+            statuses=_merged(traces, "statuses"),
+            licenses=licenses,
+            size=size_category(rows),
+            share=share,
+        )
     )
 
 

@@ -27,9 +27,10 @@ from tracefactory.schemas.manifest import (
 )
 from tracefactory.schemas.receipt import Output, Receipt
 from tracefactory.schemas.trace import VIEW_SCHEMAS
+from tracefactory.schemas.verdict import STATUSES
 from tracefactory.stages.contract import Plan
 from tracefactory.store.commit import MANIFEST, commit_dataset, committed
-from tracefactory.store.files import parquet_bytes
+from tracefactory.store.files import parquet_bytes, sha256_of
 from tracefactory.store.home import Home
 
 WRITER = f"pyarrow {pa.__version__}"
@@ -52,7 +53,9 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
     found: dict[str, list[tuple[Output, dict[str, Any]]]] = {}
     for receipt in receipts:
         for output in receipt.outputs:
-            found.setdefault(output.role, []).append((output, orjson.loads(receipt.facts[output.role])))
+            found.setdefault(output.role, []).append(
+                (output, orjson.loads(receipt.facts[output.role]))
+            )
     shards: list[Shard] = []
     for role in sorted(found):
         config, _, split = role.partition(".")
@@ -97,7 +100,9 @@ def _configs(shards: Iterable[Shard]) -> dict[str, dict[str, Any]]:
     return configs
 
 
-def funnel(recipe: Recipe, totals: Mapping[str, Mapping[str, int]], configs: Mapping[str, Any]) -> dict[str, int]:
+def funnel(
+    recipe: Recipe, totals: Mapping[str, Mapping[str, int]], configs: Mapping[str, Any]
+) -> dict[str, int]:
     """Rows after each step, in the order of the recipe: what went in, what came out, and why not."""
     steps: dict[str, int] = {}
     for name in recipe.order():
@@ -134,7 +139,9 @@ def _rejected(totals: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 def stats_table(shards: Iterable[Shard]) -> pa.Table:
     """The config `shard_stats`: one row a shard."""
-    return pa.Table.from_pylist([_stats_row(shard.stats) for shard in shards], schema=SHARD_STATS_SCHEMA)
+    return pa.Table.from_pylist(
+        [_stats_row(shard.stats) for shard in shards], schema=SHARD_STATS_SCHEMA
+    )
 
 
 def _stats_row(shard: ShardStats) -> dict[str, Any]:
@@ -143,7 +150,7 @@ def _stats_row(shard: ShardStats) -> dict[str, Any]:
     has_verdicts = shard.config != "rl"
     statuses = {
         f"n_{status}": stats.statuses.get(status, 0) if has_verdicts else None
-        for status in ("correct", "incorrect", "no_answer", "undecided", "error")
+        for status in STATUSES
     }
     return {
         **plain,
@@ -163,7 +170,10 @@ def _sums(files: Mapping[str, str]) -> bytes:
 def _texts(manifest: Manifest, shards: list[Shard], title: str) -> Iterator[tuple[str, bytes]]:
     yield MANIFEST, _pretty(manifest.to_json())
     for shard in shards:
-        yield f"manifest/shards/{shard.stats.path.replace('/', '-')}.json", _pretty(shard.stats.to_json())
+        yield (
+            f"manifest/shards/{shard.stats.path.replace('/', '-')}.json",
+            _pretty(shard.stats.to_json()),
+        )
     yield "manifest/shards.parquet", bytes(parquet_bytes(stats_table(shards), published=True))
     yield "README.md", card(manifest, title).encode()
 
@@ -198,7 +208,12 @@ def release(
         inputs=list(inputs),
         configs=configs,
         files=[
-            {"path": s.stats.path, "sha256": s.output.sha256, "bytes": s.output.bytes, "rows": s.output.rows}
+            {
+                "path": s.stats.path,
+                "sha256": s.output.sha256,
+                "bytes": s.output.bytes,
+                "rows": s.output.rows,
+            }
             for s in shards
         ],
     )
@@ -207,14 +222,23 @@ def release(
     hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in texts.items()}
     texts["SHA256SUMS"] = _sums(hashes)
     sha256 = hashes[MANIFEST]
-    if committed(home.path) != sha256 or not _in_place(home.path / "dataset", shards, texts):
+    if committed(home.path) != sha256 or not _in_place(home.path, shards, texts):
         commit_dataset(home.path, {s.stats.path: home.path / s.output.name for s in shards}, texts)
     return sha256
 
 
-def _in_place(dataset: Path, shards: list[Shard], texts: Mapping[str, bytes]) -> bool:
-    sizes = {s.stats.path: s.output.bytes for s in shards} | {n: len(d) for n, d in texts.items()}
+def _in_place(run: Path, shards: list[Shard], texts: Mapping[str, bytes]) -> bool:
+    """Is the release there? A shard that is not the very file of the run is read and compared."""
+    dataset = run / "dataset"
     try:
-        return all((dataset / name).stat().st_size == size for name, size in sizes.items())
+        return all((dataset / name).read_bytes() == data for name, data in texts.items()) and all(
+            _same(run / s.output.name, dataset / s.stats.path, s.output) for s in shards
+        )
     except OSError:
         return False
+
+
+def _same(source: Path, target: Path, output: Output) -> bool:
+    if target.stat().st_size != output.bytes:
+        return False
+    return target.samefile(source) or sha256_of(target) == output.sha256

@@ -14,12 +14,12 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
 from tracefactory.schemas.trace import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs
-from tracefactory.rates import with_rates
 from tracefactory.stages.split import split_of
 from tracefactory.task import Chunk
 from tracefactory.verifiers.contract import versioned
@@ -46,7 +46,9 @@ def joined(inputs: Inputs, chunk: Chunk, settings: Settings) -> tuple[pl.DataFra
     moved = split_of(inputs, chunk)
     instruction = chunk.facts.get("instruction", "")
     problems = _frame(inputs.table("problems", PROBLEM_SCHEMA, chunk)).with_columns(
-        pl.col("id").replace_strict(moved, default=pl.col("split"), return_dtype=pl.String).alias("split"),
+        pl.col("id")
+        .replace_strict(moved, default=pl.col("split"), return_dtype=pl.String)
+        .alias("split"),
         (pl.col("statement") + (f"\n\n{instruction}" if instruction else "")).alias("_user"),
     )
     verdicts = _frame(inputs.table("verdicts", VERDICT_SCHEMA, chunk))
@@ -56,10 +58,17 @@ def joined(inputs: Inputs, chunk: Chunk, settings: Settings) -> tuple[pl.DataFra
     )
     rows = (
         attempts.rename({"id": "attempt_id", "index": "attempt_index"})
-        .join(problems.rename({"id": "problem_id"}), on="problem_id", how="left")
+        # The verifier of a row is the one that judged it, with its version: it comes with the verdict.
+        .join(problems.rename({"id": "problem_id"}).drop("verifier"), on="problem_id", how="left")
         .join(
             with_rates(verdicts).drop(
-                "problem_id", "teacher", "attempt_index", "domain", "task_type", "source", "finish_reason"
+                "problem_id",
+                "teacher",
+                "attempt_index",
+                "domain",
+                "task_type",
+                "source",
+                "finish_reason",
             ),
             on="attempt_id",
             how="left",
@@ -127,7 +136,9 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
         },
     }
     return {
-        f"{view}.{split}": frame.select(VIEW_SCHEMAS[view].names).to_arrow().cast(VIEW_SCHEMAS[view])
+        f"{view}.{split}": frame.select(VIEW_SCHEMAS[view].names)
+        .to_arrow()
+        .cast(VIEW_SCHEMAS[view])
         for view in wanted
         for split, frame in makers[view]().items()
         if frame.height or view == "sft"
@@ -201,4 +212,3 @@ def content_digest(table: pa.Table) -> str:
     for value in table.column("content_sha256").to_pylist():
         digest.update(bytes.fromhex(value))
     return digest.hexdigest()
-

@@ -26,7 +26,11 @@ def spread(values: Iterable[int]) -> Spread:
     for number in numbers:
         bins[bisect_right(CHAR_EDGES, number) - 1] += 1
     return Spread(
-        len(numbers), sum(numbers), min(numbers, default=None), max(numbers, default=None), tuple(bins)
+        len(numbers),
+        sum(numbers),
+        min(numbers, default=None),
+        max(numbers, default=None),
+        tuple(bins),
     )
 
 
@@ -71,7 +75,11 @@ def trace_stats(table: pa.Table, measured: Measured) -> Stats:
     )
     get = _Getter(rows)
     bins, unrated = rate_bins(get("pass_rate") if "pass_rate" in rows.columns else ())
-    bad = [(n, status) for n, status in zip(get("n_bad_steps"), get("status"), strict=True) if n is not None]
+    bad = [
+        (n, status)
+        for n, status in zip(get("n_bad_steps"), get("status"), strict=True)
+        if n is not None
+    ]
     finish = get("finish_reason") if "finish_reason" in rows.columns else []
     statuses, reasons = get("status"), get("reason") if "reason" in rows.columns else []
     return Stats(

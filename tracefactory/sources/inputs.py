@@ -1,12 +1,12 @@
 """Inputs that are tables: files and Hugging Face datasets, as a source's phases.
 
-    open    (Hub only) fetch the dataset on a worker; how many rows, which revision
-    read    one order a piece: rows to problems, attempts and malformed rows
-    bucket  one order a chunk: whole problems, wherever in the input they stood
+open    (Hub only) fetch the dataset on a worker; how many rows, which revision
+read    one order a piece: rows to problems, attempts and malformed rows
+bucket  one order a chunk: whole problems, wherever in the input they stood
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import orjson
 
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.receipt import Receipt
-from tracefactory.sources.chunking import CHARS_PER_TOKEN, ChunkSize
+from tracefactory.sources.chunking import ChunkSize
 from tracefactory.sources.fingerprint import OrderFree
 from tracefactory.sources.hub import open_hub, read_hub
 from tracefactory.sources.mapping import AttemptMap, ProblemMap
@@ -29,13 +29,18 @@ from tracefactory.verifiers.contract import full_address, versioned
 HUB_ROWS_A_PIECE = 50_000
 
 
-class FileInput(Settings):
-    """Problems in files."""
+class FilePlace(Settings):
+    """Where files are."""
 
     path: str
     """A file, a folder or a glob; relative to the recipe (in --set: to the current folder)."""
     format: Format | None = None
     """`jsonl`, `json`, `csv` or `parquet`; by the extension when left out."""
+
+
+class FileInput(FilePlace):
+    """Problems in files."""
+
     problem: ProblemMap
     """Which columns make a problem."""
 
@@ -64,7 +69,7 @@ class TableSettings(StageConfig):
     """What is true of all rows of an input, unless a column says otherwise."""
 
     source: str | None = None
-    """Name of the input in the published rows; the Hub id, or `local` for files, when left out."""
+    """Name of the input in the published rows; left out: the Hub id, or `local` for what lies here."""
     license: str = "unknown"
     """SPDX identifier of the problems' licence."""
     domain: str = "math"
@@ -82,47 +87,50 @@ class TableSettings(StageConfig):
 
 
 class TableSource:
-    """A file or Hub input of a stage's config."""
+    """A table somewhere, as the phases of a source."""
 
-    def __init__(self, config: Any) -> None:  # noqa: ANN401  (sample's or import's config)
-        self.config = config
-        self.hub: HubInput | None = config.hub
-        self.file: FileInput | None = config.file
-        self.attempts: tuple[AttemptMap, ...] = getattr(config, "attempts", ())
+    def __init__(
+        self,
+        settings: TableSettings,
+        place: FilePlace | HubPlace,
+        problem: ProblemMap,
+        attempts: tuple[AttemptMap, ...] = (),
+    ) -> None:
+        self.settings, self.place, self.problem, self.attempts = settings, place, problem, attempts
 
     def phases(self) -> int:
         """Two, and one more to open a dataset of the Hub."""
-        return 3 if self.hub else 2
+        return 3 if isinstance(self.place, HubPlace) else 2
 
     def name(self) -> str:
         """How the input is called in published rows."""
-        return self.config.source or (self.hub.id if self.hub else "local")
+        on_the_hub = isinstance(self.place, HubPlace) and not Path(self.place.id).exists()
+        return self.settings.source or (self.place.id if on_the_hub else "local")
 
     def rules(self) -> Rules:
         """How a row becomes a problem."""
-        config = self.config
-        given = self.hub or self.file
-        options = dict(config.options)
-        if config.answer_after is not None:
-            options["answer_after"] = config.answer_after
+        settings = self.settings
+        options = dict(settings.options)
+        if settings.answer_after is not None:
+            options["answer_after"] = settings.answer_after
         return Rules(
-            problem=given.problem,  # type: ignore[union-attr]
+            problem=self.problem,
             attempts=self.attempts,
-            verifier=full_address(config.verifier),
+            verifier=full_address(settings.verifier),
             options=canonical(options).decode(),
             source=self.name(),
-            license=config.license,
-            domain=config.domain,
-            task_type=config.task_type,
+            license=settings.license,
+            domain=settings.domain,
+            task_type=settings.task_type,
         )
 
     def orders(self, plan: Plan, phase: int) -> Iterator[Order]:
         """The orders of a phase."""
-        steps = ("open", "read", "bucket") if self.hub else ("read", "bucket")
-        if steps[phase] == "open":
-            yield Order("open", {"step": "open", "hub": self.hub.model_dump(mode="json", exclude={"problem"})})  # type: ignore[union-attr]
-        elif steps[phase] == "read":
-            version = versioned(full_address(self.config.verifier))
+        left = self.phases() - phase
+        if left == 3 and isinstance(self.place, HubPlace):
+            yield Order("open", {"step": "open", "hub": _where(self.place)})
+        elif left == 2:
+            version = versioned(full_address(self.settings.verifier))
             rules = self.rules().to_json()
             for number, piece in enumerate(self._pieces(plan)):
                 settings = {"step": "read", "rules": rules, **piece}
@@ -137,55 +145,64 @@ class TableSource:
         return len(list(self.orders(plan, phase)))
 
     def _pieces(self, plan: Plan) -> Iterator[dict[str, Any]]:
-        if self.hub:
-            facts = plan.done[0][0].facts
-            n = int(facts["rows"])
-            hub = self.hub.model_dump(mode="json", exclude={"problem"})
-            for start in range(0, n, HUB_ROWS_A_PIECE):
-                part = {"start": start, "stop": min(start + HUB_ROWS_A_PIECE, n)}
-                yield {"hub": {**hub, "revision": facts["revision"] or None}, "content": facts["content"], **part}
+        if isinstance(self.place, FilePlace):
+            for piece in pieces(Path(self.place.path), format=self.place.format):
+                yield {"piece": _piece_json(piece), "content": _digest(piece.path, piece.size)}
             return
-        assert self.file is not None
-        for piece in pieces(Path(self.file.path), format=self.file.format):
-            yield {"piece": _piece_json(piece), "content": _digest(piece.path, piece.size)}
+        facts = plan.done[0][0].facts
+        hub = {**_where(self.place), "revision": facts["revision"] or None}
+        n = int(facts["rows"])
+        for start in range(0, n, HUB_ROWS_A_PIECE):
+            part = {"start": start, "stop": min(start + HUB_ROWS_A_PIECE, n)}
+            yield {"hub": hub, "content": facts["content"], **part}
+
+    def _read(self, plan: Plan) -> Sequence[Receipt]:
+        """The receipts of the read phase."""
+        return plan.done[self.phases() - 2]
 
     def _n_buckets(self, plan: Plan) -> int:
-        read_receipts = plan.done[-1]
-        rows = sum(r.counts["read"] for r in read_receipts)
-        chars = sum(r.counts["chars"] for r in read_receipts)
+        rows = sum(receipt.counts["read"] for receipt in self._read(plan))
+        chars = sum(receipt.counts["chars"] for receipt in self._read(plan))
         per_problem = chars / max(1, rows)
-        return max(1, -(-rows // self.config.chunk.problems(per_problem)))
+        return max(1, -(-rows // self.settings.chunk.problems(per_problem)))
 
     def _buckets(self, plan: Plan) -> Iterator[Order]:
-        receipts = plan.done[-1]
+        receipts = self._read(plan)
         columns = {c for r in receipts for c in orjson.loads(r.facts["columns"])}
-        check_read((r.counts for r in receipts), columns, self.rules(), self._what())
         roles = ("problems_read", "attempts_read")
         files = {role: outputs_of(receipts, role) for role in roles}
         chunk = Chunk("read", {role: found for role, found in files.items() if found})
+        check_read(
+            (r.counts for r in receipts),
+            columns,
+            self.rules(),
+            self._what(),
+            chunk.rows("attempts_read"),
+        )
         for number, (low, high) in enumerate(bucket_ranges(self._n_buckets(plan))):
             # 64-bit numbers as text: JSON readers elsewhere would round them.
             settings = {"step": "bucket", "low": str(low), "high": str(high)}
             yield Order(f"{number:06d}", settings, (chunk,))
 
     def _what(self) -> str:
-        return f"hub dataset {self.hub.id}" if self.hub else str(self.file and self.file.path)
+        if isinstance(self.place, HubPlace):
+            return f"hub dataset {self.place.id}"
+        return self.place.path
 
     def describe(self, plan: Plan) -> list[dict[str, Any]]:
         """What was read, for the manifest: the same whatever the order of the rows."""
-        receipts: list[Receipt] = list(plan.done[-2 if len(plan.done) == self.phases() else -1])
         content = OrderFree()
-        for receipt in receipts:
+        for receipt in self._read(plan):
             content.merge(OrderFree.from_hex(receipt.facts["fingerprint"]))
         described: dict[str, Any] = {
-            "kind": "hub" if self.hub else "file",
+            "kind": "file",
             "name": self.name(),
             "content_sha256_sum": content.hex(),
-            "rows": sum(r.counts["read"] for r in receipts),
-            "license": self.config.license,
+            "rows": sum(receipt.counts["read"] for receipt in self._read(plan)),
+            "license": self.settings.license,
         }
-        if self.hub:
-            described["revision"] = plan.done[0][0].facts["revision"] or None
+        if isinstance(self.place, HubPlace):
+            described |= {"kind": "hub", "revision": plan.done[0][0].facts["revision"] or None}
         return [described]
 
     @staticmethod
@@ -201,6 +218,10 @@ class TableSource:
             return read_rows(((config["hub"]["id"], row) for row in rows), rules)
         piece = Piece(**config["piece"])
         return read_rows(((piece.path, row) for row in read(piece)), rules)
+
+
+def _where(place: HubPlace) -> dict[str, Any]:
+    return place.model_dump(mode="json", include={"id", "config", "split", "revision"})
 
 
 def _piece_json(piece: Piece) -> dict[str, Any]:

@@ -100,6 +100,27 @@ def _field(rule: Extract | None, row: Mapping[str, object], default: str | None 
     return found
 
 
+_SPLIT = re.compile("[A-Za-z0-9_]{1,64}")
+"""Names that `datasets` and file systems take; `all` means every split to `datasets`."""
+
+
+def _split(rule: Extract | None, row: Mapping[str, object]) -> str:
+    split = _field(rule, row, "train")
+    if split == "all" or not _SPLIT.fullmatch(split):
+        raise _Unusable("bad_split")
+    return split
+
+
+def _index(rule: Extract | None, row: Mapping[str, object]) -> int:
+    """Number of an attempt; -1 where the input gives none."""
+    if rule is None:
+        return -1
+    text = _field(rule, row).strip()
+    if not text.isdecimal() or len(text) > 9:
+        raise _Unusable("bad_index")
+    return int(text)
+
+
 def _problem(rules: Rules, row: Mapping[str, object]) -> Problem:
     fields = rules.problem
     statement = _field(fields.statement, row).strip()
@@ -113,7 +134,7 @@ def _problem(rules: Rules, row: Mapping[str, object]) -> Problem:
         reference=_field(fields.reference, row).strip(),
         verifier=rules.verifier,
         verifier_options=rules.options,
-        split=_field(fields.split, row, "train"),
+        split=_split(fields.split, row),
         domain=_field(fields.domain, row, rules.domain),
         task_type=_field(fields.task_type, row, rules.task_type),
         source=source,
@@ -123,11 +144,10 @@ def _problem(rules: Rules, row: Mapping[str, object]) -> Problem:
 
 
 def _attempt(rule: AttemptMap, problem: Problem, row: Mapping[str, object]) -> Attempt:
-    index = -1 if rule.index is None else int(_field(rule.index, row))
     return Attempt(
         id="",
         problem_id=problem.id,
-        index=index,
+        index=_index(rule.index, row),
         teacher=rule.teacher,
         teacher_revision=rule.revision or "unknown",
         teacher_license=rule.teacher_license or "unknown",
@@ -175,8 +195,8 @@ class Reading:
         excerpt = str(row.value)[:200]
         try:
             problem = _problem(self.rules, row.value)
-        except _Unusable as reason:
-            self.bad(file, row.line, str(reason), excerpt)
+        except _Unusable as error:
+            self.bad(file, row.line, str(error), excerpt)
             return
         reason = self_check(problem, self.verify)
         if reason is not None:
@@ -189,7 +209,7 @@ class Reading:
         for rule in self.rules.attempts:
             try:
                 attempt = _attempt(rule, problem, row.value)
-            except (_Unusable, ValueError) as error:
+            except _Unusable as error:
                 self.bad(file, row.line, f"attempt of {rule.teacher}: {error}", excerpt)
                 continue
             self.attempts.append({**_plain(attempt), **where})
@@ -204,7 +224,11 @@ class Reading:
             "malformed": pa.Table.from_pylist(self.malformed, schema=MALFORMED_SCHEMA),
         }
         return Result(
-            {role: table for role, table in tables.items() if table.num_rows or role == "problems_read"},
+            {
+                role: table
+                for role, table in tables.items()
+                if table.num_rows or role == "problems_read"
+            },
             {
                 "read": len(self.problems),
                 "rejected": len(self.malformed),
@@ -240,24 +264,41 @@ def read_rows(rows: Iterable[tuple[str, Row | BadRow]], rules: Rules) -> Result:
     return reading.result()
 
 
-def check_read(receipts_counts: Iterable[Mapping[str, int]], columns: Iterable[str], rules: Rules, what: str) -> None:
+def check_read(
+    receipts_counts: Iterable[Mapping[str, int]],
+    columns: Iterable[str],
+    rules: Rules,
+    what: str,
+    attempts: int,
+) -> None:
     """Is anything usable? A whole input of bad rows is a bad set-up, not bad data.
 
+    `attempts` is how many stored attempts were read.
+
     Raises:
-        SourceError: no row could be used; says which columns there are, or the commonest reasons.
+        SourceError: no row could be used, or no attempt of any; says which columns there are, or
+            the commonest reasons.
     """
     total: Counter[str] = Counter()
     for counts in receipts_counts:
         total.update(counts)
-    if total["read"]:
+    if total["read"] and (attempts or not rules.attempts):
         return
     seen = set(columns)
-    for rule in (rules.problem, *rules.attempts):
+    both: tuple[ProblemMap | AttemptMap, ...] = (rules.problem, *rules.attempts)
+    for rule in both:
         absent = missing_columns(rule, seen) if seen else None
         if absent:
             raise SourceError(f"{what}: {absent}")
-    reasons = {k.removeprefix("rejected:"): n for k, n in total.items() if k.startswith("rejected:")}
+    reasons = {
+        k.removeprefix("rejected:"): n for k, n in total.items() if k.startswith("rejected:")
+    }
     worst = ", ".join(f"{n} x {k}" for k, n in sorted(reasons.items(), key=lambda x: -x[1])[:3])
+    if total["read"]:
+        raise SourceError(
+            f"{what}: {total['read']} problems, but not one attempt at them ({worst}); do the columns "
+            "of `attempts:` name the right parts?"
+        )
     raise SourceError(
         f"{what}: not one of {total['rejected']} rows can be used ({worst or 'there are none'}); "
         "is it the right file, and do the columns of `problem:` name the right parts?"
@@ -297,8 +338,13 @@ def fill_bucket(inputs: Inputs, low: int, high: int) -> Result:
     )
 
 
-def _selected(inputs: Inputs, role: str, schema: pa.Schema, low: int, high: int) -> list[dict[str, Any]]:
-    bounds = [("bucket", ">=", pa.scalar(low, pa.uint64())), ("bucket", "<=", pa.scalar(high - 1, pa.uint64()))]
+def _selected(
+    inputs: Inputs, role: str, schema: pa.Schema, low: int, high: int
+) -> list[dict[str, Any]]:
+    bounds = [
+        ("bucket", ">=", pa.scalar(low, pa.uint64())),
+        ("bucket", "<=", pa.scalar(high - 1, pa.uint64())),
+    ]
     rows: list[dict[str, Any]] = []
     for output in inputs.chunk.files.get(role, ()):
         table = inputs.home.read(output, filters=bounds)
@@ -306,7 +352,9 @@ def _selected(inputs: Inputs, role: str, schema: pa.Schema, low: int, high: int)
     return rows
 
 
-def _one_each(rows: list[dict[str, Any]], imported: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _one_each(
+    rows: list[dict[str, Any]], imported: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """One problem an id; which one, and what happens to others, does not depend on their order."""
     kept: dict[str, dict[str, Any]] = {}
     malformed: list[dict[str, Any]] = []
@@ -317,7 +365,9 @@ def _one_each(rows: list[dict[str, Any]], imported: bool) -> tuple[list[dict[str
             continue  # stored generations may repeat their problem in every row
         reason = "duplicate_id:same_problem" if same else "duplicate_id:other_content"
         excerpt = f"{row['id']}: {row['statement']}"[:200]
-        malformed.append({"file": row["file"], "line": row["line"], "reason": reason, "excerpt": excerpt})
+        malformed.append(
+            {"file": row["file"], "line": row["line"], "reason": reason, "excerpt": excerpt}
+        )
     return list(kept.values()), malformed
 
 
@@ -328,7 +378,9 @@ def _numbered(rows: list[dict[str, Any]]) -> Iterator[Attempt]:
         return hashlib.sha256(row["text"].encode()).digest()
 
     used: Counter[tuple[str, str]] = Counter()
-    for row in sorted(rows, key=lambda r: (r["problem_id"], r["teacher"], r["index"], text_hash(r))):
+    for row in sorted(
+        rows, key=lambda r: (r["problem_id"], r["teacher"], r["index"], text_hash(r))
+    ):
         attempt = Attempt(**{name: row[name] for name in ATTEMPT_SCHEMA.names})
         who = (attempt.problem_id, attempt.teacher)
         index = max(attempt.index, used[who])

@@ -89,7 +89,11 @@ class Inputs:
         return self.chunks[0]
 
     def table(
-        self, role: str, schema: pa.Schema, chunk: Chunk | None = None, columns: Sequence[str] | None = None
+        self,
+        role: str,
+        schema: pa.Schema,
+        chunk: Chunk | None = None,
+        columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """All rows of a role of one chunk (the first, unless said), in the order of its files."""
         files = (chunk or self.chunk).files.get(role, ())
@@ -97,7 +101,9 @@ class Inputs:
         if not tables:
             wanted = schema if columns is None else pa.schema([schema.field(c) for c in columns])
             return wanted.empty_table()
-        return self._selected(pa.concat_tables(tables), "id" if role == "problems" else "problem_id")
+        return self._selected(
+            pa.concat_tables(tables), "id" if role == "problems" else "problem_id"
+        )
 
     def _selected(self, table: pa.Table, column: str) -> pa.Table:
         if not (self.only or self.skip) or column not in table.column_names:
@@ -185,4 +191,6 @@ class BarrierStage(Stage, Protocol):
 
 def outputs_of(receipts: Iterable[Receipt], role: str) -> tuple[Output, ...]:
     """All outputs of a role, in the order of the receipts."""
-    return tuple(output for receipt in receipts for output in receipt.outputs if output.role == role)
+    return tuple(
+        output for receipt in receipts for output in receipt.outputs if output.role == role
+    )

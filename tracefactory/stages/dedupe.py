@@ -150,14 +150,23 @@ def _hash(inputs: Inputs, group: int) -> Result:
             if attempt_id not in dropped:
                 high, low = trace_hash(statements[problem_id], text)
                 rows.append(
-                    {"high": high, "low": low, "attempt_index": index, "attempt_id": attempt_id, "group": group}
+                    {
+                        "high": high,
+                        "low": low,
+                        "attempt_index": index,
+                        "attempt_id": attempt_id,
+                        "group": group,
+                    }
                 )
     rows.sort(key=lambda row: (row["high"], row["low"], row["attempt_id"]))
     return Result({"hashes": pa.Table.from_pylist(rows, schema=HASH_SCHEMA)})
 
 
 def _match(inputs: Inputs, stage: str, low: int, high: int) -> Result:
-    bounds = [("high", ">=", pa.scalar(low, pa.uint64())), ("high", "<=", pa.scalar(high - 1, pa.uint64()))]
+    bounds = [
+        ("high", ">=", pa.scalar(low, pa.uint64())),
+        ("high", "<=", pa.scalar(high - 1, pa.uint64())),
+    ]
     tables = [inputs.home.read(o, filters=bounds) for o in inputs.chunk.files["hashes"]]
     rows = cast("pl.DataFrame", pl.from_arrow(pa.concat_tables(tables)))
     ordered = rows.sort("high", "low", "attempt_index", "attempt_id")

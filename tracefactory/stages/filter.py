@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow as pa
 from pydantic import Field, field_validator
 
+from tracefactory.rates import with_rates
 from tracefactory.recipe.model import StageConfig
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs, Kind, Order, Plan, Result
-from tracefactory.rates import with_rates
 from tracefactory.store.home import Journal
 from tracefactory.task import Chunk
 
@@ -34,7 +34,9 @@ class FilterConfig(StageConfig):
             try:
                 _frame(VERDICT_SCHEMA.empty_table()).select(pl.sql_expr(rule).cast(pl.Boolean))
             except pl.exceptions.PolarsError as error:
-                raise ValueError(f"rule {rule!r}: {_first_line(error)}; columns: {_columns()}") from error
+                raise ValueError(
+                    f"rule {rule!r}: {_first_line(error)}; columns: {_columns()}"
+                ) from error
         return rules
 
 
@@ -75,10 +77,17 @@ class Filter:
         # Rates count every attempt; only then are the rows that are gone already left out.
         rows = verdicts.filter(~pl.col("attempt_id").is_in(dropped.to_pylist()))
         failed = pl.coalesce(
-            *[pl.when(~pl.sql_expr(rule).cast(pl.Boolean).fill_null(False)).then(pl.lit(f"fails {rule}")) for rule in rules],
+            *[
+                pl.when(~pl.sql_expr(rule).cast(pl.Boolean).fill_null(False)).then(
+                    pl.lit(f"fails {rule}")
+                )
+                for rule in rules
+            ],
             pl.lit(None, pl.String),
         )
-        decided = rows.select("attempt_id", pl.lit(config["stage"]).alias("dropped_by"), failed.alias("drop_reason"))
+        decided = rows.select(
+            "attempt_id", pl.lit(config["stage"]).alias("dropped_by"), failed.alias("drop_reason")
+        )
         gone = decided.filter(pl.col("drop_reason").is_not_null())
         counts = Counter(f"dropped:{rule}" for rule in gone.get_column("drop_reason"))
         counts["kept"] = rows.height - gone.height

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self, cast
 
-import pyarrow as pa
 from pydantic import Field, model_validator
 
 from tracefactory.recipe.model import Settings, StageConfig

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from tracefactory.recipe.model import StageConfig
-from tracefactory.sources.inputs import FileInput, HubInput, HubPlace, TableSettings, TableSource
+from tracefactory.sources.inputs import FilePlace, HubPlace, TableSettings, TableSource
 from tracefactory.sources.mapping import AttemptMap, ProblemMap
 from tracefactory.sources.rows import Format
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
@@ -41,22 +41,9 @@ class ImportConfig(TableSettings):
         return self
 
 
-class _Source:
-    """The config in the form that TableSource reads."""
-
-    def __init__(self, config: ImportConfig) -> None:
-        self.file = (
-            FileInput(path=config.path, format=config.format, problem=config.problem)
-            if config.path is not None
-            else None
-        )
-        self.hub = (
-            HubInput(**config.hub.model_dump(), problem=config.problem) if config.hub else None
-        )
-        self._config = config
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (whatever the config has)
-        return getattr(self._config, name)
+def _table(config: ImportConfig) -> TableSource:
+    place = config.hub or FilePlace(path=config.path or "", format=config.format)
+    return TableSource(config, place, config.problem, config.attempts)
 
 
 class Import:
@@ -69,19 +56,19 @@ class Import:
 
     def phases(self, config: ImportConfig) -> int:
         """As many as the table needs."""
-        return TableSource(_Source(config)).phases()
+        return _table(config).phases()
 
     def orders(self, config: ImportConfig, plan: Plan, phase: int) -> Iterator[Order]:
         """A step on the table."""
-        yield from TableSource(_Source(config)).orders(plan, phase)
+        yield from _table(config).orders(plan, phase)
 
     def count(self, config: ImportConfig, plan: Plan, phase: int) -> int:
         """How many orders a phase has."""
-        return TableSource(_Source(config)).count(plan, phase)
+        return _table(config).count(plan, phase)
 
     def describe(self, config: ImportConfig, plan: Plan) -> list[dict[str, Any]]:
         """What was read, for the manifest."""
-        return TableSource(_Source(config)).describe(plan)
+        return _table(config).describe(plan)
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
         """Do one step."""

@@ -8,7 +8,7 @@ Not here: families (sources/families), rows of files (sources/), held-out shares
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -16,10 +16,16 @@ from pydantic import Field, model_validator
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.rows import table_of
-from tracefactory.sources.chunking import ChunkSize
 from tracefactory.sources.families import FAMILIES
 from tracefactory.sources.families.base import FamilyError
-from tracefactory.sources.families.make import LICENSE, VERIFIER, capacity, find_family, make_problem, splits
+from tracefactory.sources.families.make import (
+    LICENSE,
+    VERIFIER,
+    capacity,
+    find_family,
+    make_problem,
+    splits,
+)
 from tracefactory.sources.inputs import FileInput, HubInput, TableSettings, TableSource
 from tracefactory.sources.tables import self_check
 from tracefactory.stages.contract import MALFORMED_SCHEMA, Inputs, Kind, Order, Plan, Result
@@ -65,7 +71,9 @@ class FamilyDraw(Settings):
         known = splits(self.name, find_family(self.name).knobs.model_validate(self.knobs))
         for split, count in self.split.items():
             if split == "ood":
-                named = [name for name in known if name.startswith("ood_") and name not in self.split]
+                named = [
+                    name for name in known if name.startswith("ood_") and name not in self.split
+                ]
                 yield from ((name, count) for name in named)
             else:
                 yield split, count
@@ -103,12 +111,12 @@ class Sample:
 
     def phases(self, config: SampleConfig) -> int:
         """Families take one; tables take what reading and bucketing them takes."""
-        return 1 if config.families else TableSource(config).phases()
+        return 1 if config.families else _table(config).phases()
 
     def orders(self, config: SampleConfig, plan: Plan, phase: int) -> Iterator[Order]:
         """A range of one family's index, or a step on a table."""
         if not config.families:
-            yield from TableSource(config).orders(plan, phase)
+            yield from _table(config).orders(plan, phase)
             return
         for draw in config.families:
             for split, count in draw.draws():
@@ -128,7 +136,7 @@ class Sample:
     def count(self, config: SampleConfig, plan: Plan, phase: int) -> int:
         """How many orders a phase has."""
         if not config.families:
-            return TableSource(config).count(plan, phase)
+            return _table(config).count(plan, phase)
         return sum(
             -(-count // _chunk_size(config, draw, split, plan.seed))
             for draw in config.families
@@ -138,7 +146,7 @@ class Sample:
     def describe(self, config: SampleConfig, plan: Plan) -> list[dict[str, Any]]:
         """What was read, for the manifest."""
         if not config.families:
-            return TableSource(config).describe(plan)
+            return _table(config).describe(plan)
         return [
             {
                 "kind": "family",
@@ -160,6 +168,12 @@ class Sample:
             for index in range(config["start"], config["stop"])
         ]
         return _checked(problems)
+
+
+def _table(config: SampleConfig) -> TableSource:
+    given = config.file or config.hub
+    assert given is not None  # one of the three is given, and families are not asked for here
+    return TableSource(config, given, given.problem)
 
 
 def _checked(problems: list[Problem]) -> Result:
@@ -188,7 +202,7 @@ def _chunk_size(config: SampleConfig, draw: FamilyDraw, split: str, seed: int) -
     count = dict(draw.draws())[split]
     first = [make_problem(draw.name, knobs, seed, split, index) for index in range(min(8, count))]
     mean = sum(len(problem.statement) for problem in first) / max(1, len(first))
-    return cast("ChunkSize", config.chunk).problems(mean)
+    return config.chunk.problems(mean)
 
 
 STAGE = Sample()

@@ -102,7 +102,9 @@ class _Checker:
             return Verdict(attempt.id, "error", "quarantined", version), None
         try:
             verdict = verify(problem, attempt)
-        except Exception:  # any crash of a checker: twice the same is an error, never a wrong answer
+        except (
+            Exception
+        ):  # any crash of a checker: twice the same is an error, never a wrong answer
             try:
                 verdict = verify(problem, attempt)
             except Exception as error:

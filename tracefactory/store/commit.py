@@ -66,8 +66,7 @@ def commit_dataset(run: Path, shards: Mapping[str, Path], texts: Mapping[str, by
         ResourceError: disk full; the old release stays.
     """
     dataset, fresh, old = run / "dataset", run / "dataset.next", run / "dataset.old"
-    if fresh.exists():
-        shutil.rmtree(fresh)
+    recover_commit(run)  # of a commit that this very process could not finish (disk full)
     size = sum(path.stat().st_size for path in shards.values()) + sum(map(len, texts.values()))
     with disk_errors(fresh, size):
         fresh.mkdir(parents=True)

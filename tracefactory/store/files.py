@@ -11,11 +11,12 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tracefactory.errors import IntegrityError, ResourceError
@@ -32,7 +33,7 @@ ROW_GROUP_BYTES = 4 << 20
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path, n_bytes: int) -> Iterator[None]:
+def disk_errors(path: Path, n_bytes: int) -> Generator[None]:
     """Turn the operating system's refusals into an error that says what to do.
 
     Raises:
@@ -79,7 +80,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
     with disk_errors(path, len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        temporary = path.with_name(f"{TEMPORARY}{owner}-{path.name}"[:250])
+        temporary = path.with_name(f"{TEMPORARY}{owner}")
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             try:
@@ -105,6 +106,18 @@ def sweep_temporaries(root: Path) -> int:
     return found
 
 
+def _value_bytes(column: pa.ChunkedArray) -> int:
+    """Size of the values alone: `nbytes` also counts how a table came about (slices, bitmaps)."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return sum(_value_bytes(pc.struct_field(column, i)) for i in range(kind.num_fields))
+    if pa.types.is_list(kind):
+        return 4 * len(column) + _value_bytes(pc.list_flatten(column))
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return 4 * len(column) + (pc.sum(pc.binary_length(column)).as_py() or 0)
+    return 8 * len(column)
+
+
 def parquet_bytes(table: pa.Table, *, published: bool = False) -> memoryview:
     """Serialise a table by the one Parquet writer: same rows, same bytes (for one pyarrow version).
 
@@ -113,11 +126,14 @@ def parquet_bytes(table: pa.Table, *, published: bool = False) -> memoryview:
     """
     table = table.replace_schema_metadata(None).combine_chunks()
     rows = max(1, table.num_rows)
-    per_row = max(1, table.nbytes // rows)
+    per_row = max(1, sum(map(_value_bytes, table.columns)) // rows)
     options: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": 1,
-        "row_group_size": max(1, min(1 << 20, (PUBLISHED_ROW_GROUP_BYTES if published else ROW_GROUP_BYTES) // per_row)),
+        "row_group_size": max(
+            1,
+            min(1 << 20, (PUBLISHED_ROW_GROUP_BYTES if published else ROW_GROUP_BYTES) // per_row),
+        ),
         "write_page_checksum": True,
         "store_schema": True,
     }
@@ -155,7 +171,9 @@ def read_parquet(
     try:
         if filters is None:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                return file.read(columns=None if columns is None else list(columns), use_threads=False)
+                return file.read(
+                    columns=None if columns is None else list(columns), use_threads=False
+                )
         return pq.read_table(
             path,
             columns=None if columns is None else list(columns),
@@ -163,7 +181,7 @@ def read_parquet(
             use_threads=False,
             page_checksum_verification=True,
         )
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name is no UTF-8
         raise IntegrityError(
             f"{path}: cannot be read back ({str(error)[:200]}). Run `tracefactory fsck` on the run "
             "folder to see what is damaged; `fsck --sweep` sets it aside and the next run makes it again."

@@ -197,12 +197,16 @@ class RunFolder:
                 "with --folder"
             )
         self.lock = Lock(path / LOCK, takeover=takeover)
-        self.home = Home(path)
-        self.swept = sweep_temporaries(path)
-        self.recovered = recover_commit(path)
-        self.receipts = Receipts(path / RECEIPTS)
-        self._log = Log(path / RECEIPTS)
-        self._events = Log(path / EVENTS)
+        try:
+            self.home = Home(path)
+            self.swept = sweep_temporaries(path)
+            self.recovered = recover_commit(path)
+            self.receipts = Receipts(path / RECEIPTS)
+            self._log = Log(path / RECEIPTS)
+            self._events = Log(path / EVENTS)
+        except BaseException:
+            self.lock.release()
+            raise
 
     def record(self, receipt: Receipt) -> None:
         """Say that a unit of work is done. From here on it is never done again.

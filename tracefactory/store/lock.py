@@ -24,9 +24,12 @@ import orjson
 from tracefactory.errors import LockedError
 from tracefactory.store.files import disk_errors, write_atomic
 
+_held: dict[tuple[int, int], "Holder"] = {}
+"""Locks of this process by device and inode, however their path is spelled: opening and closing
+such a file again would drop the lock. A forked child inherits the entries, not the locks."""
 
-_held: dict[Path, "Holder"] = {}
-"""Locks of this process: opening and closing such a file again would drop the lock."""
+_FILE_BYTES = 512
+"""The file is written whole in one call and never cut, so that no crash makes the epoch start anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,22 @@ def _read_holder(fd: int) -> Holder | None:
         return None
 
 
+def _file_of(holder: Holder | None) -> bytes:
+    return orjson.dumps(asdict(holder) if holder else {}).ljust(_FILE_BYTES - 1) + b"\n"
+
+
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
+
+
+def _held_here(path: Path) -> Holder | None:
+    try:
+        holder = _held.get(_identity(path.stat()))
+    except OSError:
+        return None
+    return holder if holder is not None and holder.pid == os.getpid() else None
+
+
 class Lock:
     """The lock of a run folder, held from construction to `release` or death."""
 
@@ -62,38 +81,54 @@ class Lock:
             ResourceError: the folder cannot be written.
         """
         self.path = path = path.absolute()
-        if path in _held:
+        if _held_here(path):
             raise LockedError(f"{path.parent} is in use by another run of this same process")
         with disk_errors(path, 0):
             path.parent.mkdir(parents=True, exist_ok=True)
-            fd = self._open()
-        last = _read_holder(fd)
+            self._fd = self._open()
         try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            if not takeover:
-                raise LockedError(
-                    f"{path.parent} is in use by another run ({last or 'unknown process'}). Wait for "
-                    "it, stop it, or, if you know that it is dead, repeat with --takeover."
-                ) from None
-            write_atomic(path, b"{}")
-            fd = self._open()
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._fd = fd
-        self._inode = os.fstat(fd).st_ino
-        self._pid = os.getpid()
-        self.holder = Holder(
-            socket.gethostname(), self._pid, (last.epoch if last else 0) + 1, time.time()
-        )
-        with disk_errors(path, 0):
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, orjson.dumps(asdict(self.holder)), 0)
-            os.fsync(fd)
-        _held[path] = self.holder
+            last = self._acquire(takeover)
+            self._pid = os.getpid()
+            self._file = _identity(os.fstat(self._fd))
+            self.holder = Holder(
+                socket.gethostname(), self._pid, (last.epoch if last else 0) + 1, time.time()
+            )
+            with disk_errors(path, _FILE_BYTES):
+                os.pwrite(self._fd, _file_of(self.holder), 0)
+                os.ftruncate(self._fd, _FILE_BYTES)  # of an older or foreign file that was longer
+                os.fsync(self._fd)
+            self.check()  # a takeover may have come between our open and our lock
+        except BaseException:
+            os.close(self._fd)
+            raise
+        _held[self._file] = self.holder
 
     def _open(self) -> int:
         return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+
+    def _lock(self) -> bool:
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _acquire(self, takeover: bool) -> Holder | None:
+        """Lock the file, or with `takeover` a new one in its place; says who held it last."""
+        last = _read_holder(self._fd)
+        if self._lock():
+            return last
+        if takeover:
+            write_atomic(self.path, _file_of(last))
+            fresh = self._open()
+            os.close(self._fd)
+            self._fd = fresh
+            if self._lock():
+                return last
+        raise LockedError(
+            f"{self.path.parent} is in use by another run ({last or 'unknown process'}). Wait for "
+            "it, stop it, or, if you know that it is dead, repeat with --takeover."
+        )
 
     def check(self) -> None:
         """Is it still ours? Called before every receipt.
@@ -102,7 +137,7 @@ class Lock:
             LockedError: another driver took the folder over, or the folder is gone.
         """
         try:
-            ours = self.path.stat().st_ino == self._inode
+            ours = _identity(self.path.stat()) == self._file
         except FileNotFoundError:
             ours = False
         if not ours or os.getpid() != self._pid:
@@ -116,7 +151,7 @@ class Lock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-            _held.pop(self.path, None)
+            _held.pop(self._file, None)
 
     def __enter__(self) -> Self:
         return self
@@ -132,10 +167,11 @@ class Lock:
 
 def live_holder(path: Path) -> Holder | None:
     """Who holds the lock right now, without taking it; None when nobody does."""
-    if path.absolute() in _held:
-        return _held[path.absolute()]
+    held = _held_here(path)
+    if held is not None:
+        return held
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:

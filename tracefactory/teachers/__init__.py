@@ -20,7 +20,9 @@ class OwnTeacher(Settings):
 
 
 def _kind_of(settings: Any) -> str:  # noqa: ANN401  (whatever the recipe says)
-    kind: object = settings.get("kind") if isinstance(settings, dict) else getattr(settings, "kind", "")
+    kind: object = (
+        settings.get("kind") if isinstance(settings, dict) else getattr(settings, "kind", "")
+    )
     return "own" if ":" in str(kind) else str(kind)
 
 

@@ -1,0 +1,158 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracefactory.verifiers.extract import Answer, final_answer, read_options, split_reasoning
+
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "cases" / "extract.jsonl")
+    .read_text("utf-8")
+    .splitlines()
+]
+
+pieces = st.lists(
+    st.sampled_from(
+        [
+            "\\boxed",
+            "\\fbox",
+            "{",
+            "}",
+            "\\{",
+            "\\\\",
+            " ",
+            "\n",
+            "7",
+            "x",
+            "<think>",
+            "</think>",
+            "####",
+            "answer is",
+            "Answer:",
+            ".",
+            "A:",
+            "*",
+            "$",
+        ]
+    )
+).map("".join)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
+def test_case(case):
+    found = final_answer(case["response"], **case["options"])
+    assert (found.text, found.rule) == (case["text"], case["rule"])
+
+
+@given(pieces | st.text(), st.sampled_from([None, "A:"]))
+def test_the_span_holds_the_text(response, answer_after):
+    found = final_answer(response, answer_after)
+    if found.text is None:
+        assert (found.start, found.end) == (-1, -1)
+    else:
+        assert found.text == response[found.start : found.end] == found.text.strip(" \t\r\n") != ""
+
+
+def slow_last_box(text):
+    """Every box tried on its own, brace by brace: quadratic, and plainly right."""
+    for at in range(len(text) - 1, -1, -1):
+        if not text.startswith("\\boxed{", at):
+            continue
+        depth, i = 1, at + 7
+        while i < len(text):
+            if text[i] == "\\" and text[i + 1 : i + 2] in ("{", "}", "\\"):
+                i += 2
+                continue
+            depth += {"{": 1, "}": -1}.get(text[i], 0)
+            if depth == 0:
+                break
+            i += 1
+        if depth == 0 and text[at + 7 : i].strip():
+            return text[at + 7 : i].strip()
+    return None
+
+
+@given(st.lists(st.sampled_from(["\\boxed{", "{", "}", "\\{", "\\}", " ", "7"])).map("".join))
+def test_the_last_box_is_the_one_that_a_slow_search_finds(response):
+    assert final_answer(response).text == slow_last_box(response)
+
+
+@given(st.text(alphabet="ab<>/\n", max_size=20), st.text(alphabet="ab\n", max_size=20))
+def test_reasoning_and_answer_are_split_at_the_tags(reasoning, answer):
+    assert split_reasoning(f"<think>{reasoning}</think>{answer}") == (reasoning, answer)
+    assert split_reasoning(f"{reasoning}</think>{answer}") == (reasoning, answer)
+    assert split_reasoning(f"<think>{reasoning}") == (reasoning, "")
+    assert split_reasoning(answer) == ("", answer)
+
+
+def test_reasoning_of_several_blocks_runs_from_the_first_tag_to_the_last():
+    assert split_reasoning("<think>a</think>b<think>c</think>d") == ("a</think>b<think>c", "d")
+    assert split_reasoning("<think>a</think>b<think>c") == ("a</think>b<think>c", "")
+    assert split_reasoning("a</think>b<think>c") == ("a</think>b<think>c", "")
+
+
+@given(pieces)
+def test_an_answer_is_never_taken_from_the_reasoning(response):
+    found = final_answer(response)
+    if found.text is not None:
+        assert found.start >= len(response) - len(split_reasoning(response)[1])
+
+
+# A scan that goes over the text again for each part of it would need hours for these.
+@pytest.mark.parametrize(
+    "part",
+    [
+        "{",
+        "}",
+        "{}",
+        "\\boxed",
+        "\\boxed{",
+        "\\fbox{",
+        "\\boxed{}",
+        "\\boxed{{}",
+        "\\boxed {\\fbox",
+        "\\",
+        "<think>",
+        "</think>",
+        "####",
+        "answer is ",
+        "answer: ",
+        "A:",
+        "\n",
+        " ",
+        "\nA:",
+        ". ",
+    ],
+)
+def test_a_million_characters_are_read_once(part):
+    response = part * (1_000_000 // len(part))
+    final_answer(response)
+    final_answer("\\boxed{" + response)
+    final_answer(response, "A:")
+    split_reasoning(response)
+
+
+def test_a_box_is_found_before_and_behind_a_million_braces():
+    for rest in ("{" * 1_000_000, "}" * 1_000_000, "\\boxed{" * 150_000):
+        assert final_answer("\\boxed{4}" + rest).text == "4"
+        assert final_answer(rest + "\\boxed{4}").text == "4"
+
+
+def test_options_are_named_when_they_are_wrong():
+    assert read_options('{"answer_after": "A:"}', ("answer_after",)) == {"answer_after": "A:"}
+    for text, named in [
+        ('{"answer_befor": "A:"}', "answer_befor"),
+        ('{"answer_after": 3}', "answer_after"),
+        ('{"answer_after": ""}', "answer_after"),
+        ("[]", "not a JSON object"),
+        ("{", "not JSON"),
+    ]:
+        with pytest.raises(ValueError, match=named):
+            read_options(text, ("answer_after",))
+
+
+def test_no_answer_has_no_span():
+    assert final_answer("") == Answer(None, "nothing_found", -1, -1)
