@@ -146,6 +146,8 @@ class Board:
         self._seconds: dict[str, float] = dict.fromkeys(self._nodes, 0.0)
         self.abandoned: list[str] = []
         """Slots that could not be done at all: their chunks are missing downstream."""
+        self.quarantined: dict[str, None] = {}
+        """`stage: problem id` of all that was left out because it killed its process, each once."""
         for node in self._nodes.values():
             if node.stage.kind == "source":
                 self._start_phase(node)
@@ -229,6 +231,7 @@ class Board:
         node = self._nodes[task.stage]
         self._counts[node.name].update(receipt.counts)
         self._counts[node.name]["quarantined"] += len(receipt.quarantined)
+        self.quarantined |= {f"{node.name}: {problem}": None for problem in receipt.quarantined}
         self._done[node.name] += 1
         self._seconds[node.name] += receipt.seconds
         chunk = self._running.pop(task.slot)
@@ -359,6 +362,8 @@ class Board:
         else:
             order = node.stage.order(node.config, node.plan, chunk)
         if order is None:  # nothing to do here for this chunk
+            if hasattr(node.stage, "facts"):
+                chunk = chunk.extended((), node.stage.facts(node.config))
             if node.judge is not None:
                 judge = self._nodes[node.judge]
                 self._deliver(node, chunk, but=node.judge)

@@ -130,13 +130,6 @@ _WORKER_ENV = {
 }
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches the whole terminal's process group; only the driver decides what it means."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 class DaskPool:
     """A Dask cluster: its own processes on this machine, or one to attach to."""
 
@@ -167,9 +160,9 @@ class DaskPool:
                 dashboard_address="127.0.0.1:0",  # any free port, seen from this machine alone
                 env=_WORKER_ENV,
                 silence_logs=50,
+                preload=["tracefactory.preload"],
             )
             self._client = Client(self._cluster, set_as_default=False)
-            self._client.run(_ignore_interrupts, nanny=False)
         else:
             self._client = self._attach(Client, scheduler)
         info = self._client.scheduler_info(n_workers=-1)["workers"]

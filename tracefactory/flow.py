@@ -7,14 +7,14 @@ at any time, run it again, and it goes on from the receipts.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from tracefactory.board import Board
 from tracefactory.cluster import Died, Done, End, Failed, Pool
 from tracefactory.errors import Exit, FactoryError, RecipeError
-from tracefactory.lane import quarantine_path, through_the_lane
+from tracefactory.lane import through_the_lane
 from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.stages.publish import commit
@@ -83,7 +83,7 @@ class _Driver:
     suspects: deque[Task] = field(default_factory=deque[Task])
     tries: Counter[str] = field(default_factory=Counter[str])
     bugs: Counter[str] = field(default_factory=Counter[str])
-    failed: list[str] = field(default_factory=list[str])
+    given_up: list[str] = field(default_factory=list[str])
 
     def feed(self) -> None:
         """Keep the pool full, unless suspects wait for an empty one."""
@@ -117,8 +117,6 @@ class _Driver:
         )
         if getattr(load_stage(task.use), "journals", False):
             self.folder.home.journal(f"{task.stage}.{task.stem}", receipt.key).remove()
-        if receipt.quarantined:
-            self.failed += [f"{task.slot}: {problem}" for problem in receipt.quarantined]
         self.board.done(task, receipt)
 
     def fail(self, task: Task, error: BaseException, trace: str) -> None:
@@ -158,7 +156,7 @@ class _Driver:
         if self.board.blocks(task):
             raise GivenUp(f"{task.slot} {reason}, and the rest of the run needs it")
         self.watch.say(f"{task.slot} {reason}; the chunk is quarantined")
-        self.failed.append(f"{task.slot}: {reason}")
+        self.given_up.append(f"{task.slot}: {reason}")
         self.board.abandon(task)
 
 
@@ -193,7 +191,6 @@ def run(
     watch: Watcher,
     stop: Stop,
     options: Options | None = None,
-    after_commit: Callable[[Any], None] | None = None,
 ) -> Outcome:
     """Run a recipe to its end, or until `stop` is asked for.
 
@@ -216,19 +213,15 @@ def run(
         if pool.idle() and not board.finished():
             if stop.asked:
                 folder.event("interrupted")
-                return Outcome(Exit.INTERRUPTED, board, None, tuple(driver.failed))
+                return Outcome(Exit.INTERRUPTED, board, None, tuple(driver.given_up))
             if driver.suspects:
                 driver.clear_suspect()
     manifest = None
     for name, config in recipe.stages.items():
         if publishes(load_stage(config.use)):
             manifest = commit(recipe, board, name, folder.home)
-    failed = tuple(driver.failed)
+    failed = (*board.quarantined, *driver.given_up)
     folder.event("end", failed=len(failed))
     code = Exit.QUARANTINED if len(failed) > options.max_failed else Exit.DONE
     return Outcome(code, board, manifest, failed)
 
-
-def was_quarantined(folder: RunFolder, slot: str) -> bool:
-    """Did an earlier run give this slot up?"""
-    return quarantine_path(folder.home, slot).exists()

@@ -38,8 +38,9 @@ def find_row(run: Path, row_id: str) -> dict[str, Any] | None:
     wanted = [a for a, _ in attempts if row_id in (problem_id, a["id"])]
     if not wanted and row_id != problem_id:
         return None
-    drops = _drops(home, files.get("decisions", []), {a["id"] for a in wanted})
-    published = _published(run, {a["id"] for a in wanted})
+    published, rejected = _published(run, {a["id"] for a in wanted})
+    # What publish itself drops (held out, a status it does not take) stands only in the dataset.
+    drops = rejected | _drops(home, files.get("decisions", []), {a["id"] for a in wanted})
     return {
         "problem": problem,
         "files": {"problem": problem_file},
@@ -94,12 +95,19 @@ def _drops(home: Home, outputs: list[Output], ids: set[str]) -> dict[str, dict[s
     return found
 
 
-def _published(run: Path, ids: set[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _published(run: Path, ids: set[str]) -> tuple[dict[str, list[str]], dict[str, dict[str, str]]]:
+    """Where rows stand in the dataset, and why those in `rejected` are there."""
+    places: dict[str, list[str]] = {}
+    drops: dict[str, dict[str, str]] = {}
     for path in sorted((run / "dataset").glob("*/*.parquet")):
-        if path.parent.name in ("sft", "pretrain", "rejected") and ids:
-            column: pa.ChunkedArray = pq.read_table(path, columns=["id"]).column(0)
-            for row, row_id in enumerate(column.to_pylist()):
-                if row_id in ids:
-                    found.setdefault(row_id, []).append(f"{path.relative_to(run)} row {row}")
-    return found
+        config = path.parent.name
+        if config not in ("sft", "pretrain", "rejected") or not ids:
+            continue
+        columns = ["id", "dropped_by", "drop_reason"] if config == "rejected" else ["id"]
+        table: pa.Table = pq.read_table(path, columns=columns)
+        for row, values in enumerate(zip(*(c.to_pylist() for c in table.columns), strict=True)):
+            if values[0] in ids:
+                places.setdefault(values[0], []).append(f"{path.relative_to(run)} row {row}")
+                if config == "rejected":
+                    drops[values[0]] = {"dropped_by": values[1], "drop_reason": values[2]}
+    return places, drops

@@ -6,8 +6,6 @@ import socket
 import time
 from typing import Any, cast
 
-import pyarrow as pa
-
 from tracefactory.errors import RecipeError
 from tracefactory.recipe import resolve_stage
 from tracefactory.schemas.receipt import Receipt
@@ -52,7 +50,6 @@ def work(home: Home, task: Task) -> Receipt:
     Raises:
         FactoryError: the set-up cannot go on. Anything else is a fault of the stage's code.
     """
-    pa.set_cpu_count(1)  # one task a process: the workers are the parallelism
     stage = load_stage(task.use)
     started, clock = time.time(), time.perf_counter()
     key = task.key()

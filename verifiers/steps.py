@@ -71,9 +71,9 @@ _TOKEN = re.compile(
     # 3 relation
   | ( ==? (?!>) | ≡ | \\equiv(?![A-Za-z]) )
     # 4 skipped
-  | ( [ \t\r&`€£]+ | \\(?:left|right|quad|qquad)(?![A-Za-z]) | \\[,;!\ ] )
+  | ( [ \t\r&`€£]+ | \\q?quad(?![A-Za-z]) | \\[,;!\ ] )
     # 5 opening, 6 closing, 7 percent, 8 dollar
-  | ( [({\[] ) | ( [)}\]] ) | ( \\?% ) | ( \\?\$ )
+  | ( (?: \\left[ ]* )? [({\[] ) | ( (?: \\right[ ]* )? [)}\]] ) | ( \\?% ) | ( \\?\$ )
     # 9 and 10 fraction
   | \\[dt]?frac\{ ( [0-9]+ ) \}\{ ( [0-9]+ ) \}
     # 11 mod
@@ -81,7 +81,7 @@ _TOKEN = re.compile(
     # 12 word, or what stands for one
   | ( \\?\w [\w'’]+ (?: - [^\W\d_]{2,} [\w'’]* )* | \\?\w | \.{2,} | … )
     # 13 the rest: it ends the clause
-  | ( [!<>:~]= | => | -> | \\[()\[\]\\] | . )
+  | ( [!<>:~]= | => | -> | \\. | . )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -103,14 +103,19 @@ _PRECEDENCE = {"(": 0, "+": 1, "-": 1, "*": 2, "/": 2, _TIMES: 2, _MINUS: 3, "^"
 _GROUPED = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]+))?")
 _MARK = re.compile(r"<<([^<>]*)>>")
 _MODULUS = re.compile(r"(?<![A-Za-z])[bp]?[mM]od(?:ulo)?(?![A-Za-z])[\s{(]*([0-9]{1,400})(?![0-9])")
+_RECURRING = ("\\overline", "\\bar", "\\dot", "\\ldots", "\\cdots")
 _BULLET = re.compile(r"\s*[-*+•]\s+")
 _RECHECK = "Recheck:"
 
+_UNFINISHED = tuple("+-*/^×÷·⋅∙−–∕(")
 _BOUNDARY = ""
 _MODDED = "mod"
 
 # Signs of prose. Any other (√, !, °, ±, ⌊) may change the number that it touches.
 _HARMLESS = frozenset(",;:.?\"'“”‘’<>|—→⇒≈≠≤≥")
+_HARMLESS_PAIRS = frozenset(
+    ["!=", "<=", ">=", ":=", "~=", "=>", "->", "\\(", "\\)", "\\[", "\\]", "\\\\"]
+)
 # "5 plus 3*2 = 11", "sqrt 16 + 9 = 13": the word before a number belongs to the arithmetic.
 _FUNCTIONS = frozenset(
     """
@@ -255,8 +260,8 @@ class _Scanner:
                 token = _UNREAD  # 25k, 2x, 8:40, 12,34, 1e5
         elif token == "0" and self.text[run.end : run.end + 1] in ("x", "X"):
             token = _UNREAD  # 0x10
-        if dropped > 1:
-            token = _UNREAD  # 0.333...
+        if dropped > 1 or (dropped and self.text.startswith(_RECURRING, match.end())):
+            token = _UNREAD  # 0.333..., 0.\overline{3}
         if token == _UNREAD:
             run.bad = True
         run.tokens.append(token)
@@ -327,8 +332,10 @@ class _Scanner:
     def opening(self, match: re.Match[str]) -> None:
         run, start = self.run, match.start()
         if run is not None and not self.operand_next:
-            if start == run.end:
-                if run.tokens[-1] != _NAME:  # f(3) is no product
+            # f(3) and f (3), but not "meals (3 + 4 = 7)"
+            called = run.tokens[-1] == _NAME and (len(self.word) == 1 or self.word[:1] == "\\")
+            if start == run.end or called:
+                if run.tokens[-1] != _NAME:
                     run.operators += 1
                 run.tokens.append(_TIMES)
             else:
@@ -361,7 +368,7 @@ class _Scanner:
     def boundary(self, match: re.Match[str]) -> None:
         """End the clause; so does a bracket, % or $ that fits nowhere."""
         run, sign = self.run, match[0]
-        harmless = sign in _HARMLESS or len(sign) > 1
+        harmless = sign in _HARMLESS or sign in _HARMLESS_PAIRS
         if sign == "$":  # after a word: a currency sign, or the end of a formula
             harmless = self.text[match.end() : match.end() + 1] in tuple("0123456789.(")
         if run is not None:
@@ -589,12 +596,14 @@ def _is_name(item: _Item) -> bool:
     return isinstance(item, _Run) and item.tokens == [_NAME]
 
 
-def _line_steps(line: str, modulus: int | None) -> list[_Step]:
-    """The equations and congruences of a line without marks."""
+def _line_steps(line: str, modulus: int | None, goes_on: bool) -> list[_Step]:
+    """The equations and congruences of a line without marks; `goes_on` with the line before."""
     bullet = _BULLET.match(line)
     if bullet is not None:
         line = line[bullet.end() :]
     items = _Scanner(line).scan()
+    if goes_on and items and isinstance(items[0], _Run):
+        items[0].bad = True
     moduli: list[tuple[int, int]] = []
     modded = frozenset[int]()
     reduced: dict[int, _Run] = {}
@@ -613,14 +622,15 @@ def _line_steps(line: str, modulus: int | None) -> list[_Step]:
             continue
         _doubt_what_goes_on(items, at, right)
         near = _nearest(moduli, left.start) if moduli else modulus
-        if sign == "≡":
+        if sign == "≡" and at not in reduced:
             if _is_name(left) or _is_name(right):
                 continue
             kind, outcome = "congruence", _congruent(left, right, near)
         elif at in reduced:
             near = None if left.bad else _whole(_evaluate(left.tokens))
             left = reduced[at]
-            kind, outcome = "congruence", _residue(left, right, near, items[at + 2 : at + 3])
+            again = sign == "≡" or items[at + 2 : at + 3] == [_MODDED]
+            kind, outcome = "congruence", _residue(left, right, near, again)
         elif at in modded:
             kind, outcome = "equation", _equal(left, right)
             if outcome != _TRUE:
@@ -664,14 +674,14 @@ def _whole(number: _Rational | None) -> int | None:
     return None if number is None or number[0] % number[1] else number[0] // number[1]
 
 
-def _residue(whole: _Run, right: _Run, modulus: int | None, behind: list[_Item]) -> int:
+def _residue(whole: _Run, right: _Run, modulus: int | None, again: bool) -> int:
     """The outcome of `E mod m = r`, read as E ≡ r.
 
     That follows from both readings, (E) mod m and a last term that alone is reduced. Where only the
-    second would allow r (`3 + 4 mod 5 = 7`), nothing is said, unless `mod` stands behind r as well.
+    second would allow r (`3 + 4 mod 5 = 7`), nothing is said, unless it is a congruence `again`.
     """
     outcome = _congruent(whole, right, modulus)
-    if outcome == _TRUE and behind != [_MODDED] and modulus is not None:
+    if outcome == _TRUE and not again and modulus is not None:
         r = _whole(_evaluate(right.tokens))
         if r is None or not 0 <= r < modulus:
             return _UNCHECKABLE
@@ -696,11 +706,11 @@ def _modded_chains(items: list[_Item]) -> frozenset[int]:
 
 
 def _reduced(items: list[_Item]) -> dict[int, _Run]:
-    """Where `=` stands behind a modulus, and what is reduced by it: E of `E mod m = r`."""
+    """Where a relation stands behind a modulus, with what is reduced by it: E of `E mod m = r`."""
     found: dict[int, _Run] = {}
     for at in range(3, len(items)):
         whole = items[at - 3]
-        if items[at] == "=" and items[at - 2] == _MODDED and isinstance(whole, _Run):
+        if items[at] in ("=", "≡") and items[at - 2] == _MODDED and isinstance(whole, _Run):
             found[at] = whole
     return found
 
@@ -732,14 +742,18 @@ def count(statement: str, response: str) -> StepCounts:
     mended: set[int] = set()  # which of them a later line puts right
     open_by_key: dict[str, list[int]] = {}
 
+    before = this = ""
     for line in response.split("\n"):
+        before, this = this, line
         if "=" not in line and not (has_congruence and ("≡" in line or "\\equiv" in line)):
             continue
         marks = [m for m in _MARK.finditer(line) if "=" in m[1]] if "<<" in line else []
         if marks:
             steps = [_mark_step(m[1], m[0][:MAX_SHOWN]) for m in marks]
         else:
-            steps = _line_steps(line.replace("{,}", ",") if "{,}" in line else line, modulus)
+            if "{,}" in line or ",\\!" in line:
+                line = line.replace("{,}", ",").replace(",\\!", ",")
+            steps = _line_steps(line, modulus, before.rstrip()[-1:] in _UNFINISHED)
         if open_by_key and line.lstrip().startswith(_RECHECK):
             for step in steps:
                 if step.outcome <= _ROUNDED:

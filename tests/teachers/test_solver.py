@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tracefactory.errors import RecipeError
 from tracefactory.schemas.problem import Problem
 from tracefactory.sources.families import FAMILIES
 from tracefactory.sources.families.make import make_problem, splits
 from tracefactory.sources.families.modular_sum import ModularSumKnobs
 from tracefactory.sources.families.pen import RECHECK, Pen
-from tracefactory.teachers.contract import Completion, Request, Teacher, TeacherError
+from tracefactory.teachers.contract import Completion, Request, Teacher
 from tracefactory.teachers.solver import Solver, SolverConfig
 
 NAMES = sorted(FAMILIES)
@@ -160,14 +161,14 @@ def test_completes_all_requests_as_a_teacher():
 )
 def test_a_foreign_problem_is_refused_in_words(origin: str):
     foreign = dataclasses.replace(problems("gcd", n=1)[0], id="gsm8k-1", origin=origin)
-    with pytest.raises(TeacherError, match=r"gsm8k-1.*only problems made by.*modular_sum.*another"):
+    with pytest.raises(RecipeError, match=r"gsm8k-1.*only problems made by.*modular_sum.*another"):
         Solver(SolverConfig()).write(foreign, 0)
 
 
 def test_a_problem_of_another_version_is_refused():
     problem = problems("gcd", n=1)[0]
     old = dataclasses.replace(problem, origin=problem.origin.replace('"1"', '"0"', 1))
-    with pytest.raises(TeacherError, match=r"version 0 of family gcd.*solves version 1"):
+    with pytest.raises(RecipeError, match=r"version 0 of family gcd.*solves version 1"):
         Solver(SolverConfig()).write(old, 0)
 
 

@@ -34,6 +34,13 @@ def _run() -> int:
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of a pipe went away: `tracefactory inspect ... | head`
         return int(Exit.DONE)
+    except PermissionError as error:  # the store words most of these; a look at a folder is left
+        print(
+            f"tracefactory: {error.filename}: {error.strerror}; make it readable and writable, or "
+            "name another place",
+            file=sys.stderr,
+        )
+        return int(Exit.RESOURCE)
     except Exception:
         traceback.print_exc()
         print(

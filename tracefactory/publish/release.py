@@ -158,7 +158,7 @@ def _stats_row(shard: ShardStats) -> dict[str, Any]:
         "rows_with_false_steps": stats.rows_with_false_steps,
         "correct_with_false_steps": stats.correct_with_false_steps,
         "truncated": stats.truncated,
-        "reasoning_chars": stats.reasoning_chars.sum,
+        "reasoning_chars": stats.reasoning_chars.sum if has_verdicts else None,
         "stats": orjson.dumps(stats, option=orjson.OPT_SORT_KEYS).decode(),
     }
 

@@ -166,6 +166,10 @@ class RoundsStage(Stage, Protocol):
         """Does a next round depend on verdicts? Then the recipe must have a stage that gives them."""
         ...
 
+    def facts(self, config: Any) -> Mapping[str, str]:
+        """Facts of chunks that pass through without work; those worked on carry them in the result."""
+        ...
+
     def order(
         self, config: Any, plan: Plan, chunk: Chunk, round: int, verdict: Receipt | None
     ) -> Order | None:

@@ -146,17 +146,28 @@ class Generate:
             {"rate_over": str(config["rate_over"]), "instruction": config["instruction"]},
         )
 
+    def facts(self, config: GenerateConfig) -> dict[str, str]:
+        """What holds for chunks that pass through too: held-out problems are asked in the same words."""
+        return {"rate_over": str(config.attempts.min), "instruction": config.instruction}
+
     @staticmethod
     def _open_problems(config: Mapping[str, Any], inputs: Inputs) -> Iterator[Problem]:
         """The `train` problems that this round is for."""
         split = split_of(inputs)
         correct: Counter[str] = Counter()
+        closed: set[str] = set()
         if config["until_correct"] is not None:
-            verdicts = inputs.table("verdicts", VERDICT_SCHEMA, columns=["problem_id", "status"])
-            for problem_id, status in zip(*(c.to_pylist() for c in verdicts.columns), strict=True):
+            columns = ["problem_id", "status", "reason"]
+            verdicts = inputs.table("verdicts", VERDICT_SCHEMA, columns=columns)
+            for problem_id, status, reason in zip(
+                *(c.to_pylist() for c in verdicts.columns), strict=True
+            ):
                 correct[problem_id] += status == "correct"
+                if reason == "quarantined":  # more attempts would only kill more checkers
+                    closed.add(problem_id)
         for problem in records(Problem, inputs.table("problems", PROBLEM_SCHEMA)):
             is_open = correct[problem.id] < (config["until_correct"] or 1)
+            is_open = is_open and problem.id not in closed
             if is_open and split.get(problem.id, problem.split) == "train":
                 yield problem
 

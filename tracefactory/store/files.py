@@ -181,7 +181,7 @@ def read_parquet(
             use_threads=False,
             page_checksum_verification=True,
         )
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a name is no UTF-8
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise IntegrityError(
             f"{path}: cannot be read back ({str(error)[:200]}). Run `tracefactory fsck` on the run "
             "folder to see what is damaged; `fsck --sweep` sets it aside and the next run makes it again."

@@ -14,11 +14,12 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import BaseModel, Field
 
+from tracefactory.errors import RecipeError
 from tracefactory.schemas.problem import Problem
 from tracefactory.sources.families import FAMILIES
 from tracefactory.sources.families.base import Family, Params
 from tracefactory.sources.families.pen import Pen, Slip
-from tracefactory.teachers.contract import Completion, Request, TeacherError, TeacherInfo
+from tracefactory.teachers.contract import Completion, Request, TeacherInfo
 
 VERSION = "1"
 """Changes when the same config, problem and seed would give another text."""
@@ -56,7 +57,7 @@ class Solver:
         """Answer the requests in order.
 
         Raises:
-            TeacherError: a problem is not of our families.
+            RecipeError: a problem is not of our families.
         """
         for request in requests:
             text = self.write(request.problem, request.seed)
@@ -66,7 +67,7 @@ class Solver:
         """Return the text for one problem.
 
         Raises:
-            TeacherError: the problem is not of our families.
+            RecipeError: the problem is not of our families.
         """
         family, params = _parse_origin(problem)
         config = self.config
@@ -90,13 +91,13 @@ def _parse_origin(problem: Problem) -> tuple[Family, Params]:
         family = FAMILIES[origin["family"]]
         version, params = origin["version"], origin["params"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise TeacherError(
+        raise RecipeError(
             f"problem {problem.id}: the solver knows only problems made by tracefactory's families "
             f"({', '.join(FAMILIES)}), and this one's origin is {problem.origin!r}; "
             "give it to another teacher"
         ) from error
     if version != family.version:
-        raise TeacherError(
+        raise RecipeError(
             f"problem {problem.id}: made by version {version} of family {family.name}, but the "
             f"solver here solves version {family.version}; make the problems again with this "
             "tracefactory, or run the one they came from"
