@@ -6,11 +6,14 @@ decides, and holds no results. The driver keeps a bounded window of tasks in it.
 
 import os
 import queue
+import signal
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
@@ -130,6 +133,21 @@ _WORKER_ENV = {
 }
 
 
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Have threads started here, and all processes they ever start, never see Ctrl-C.
+
+    A terminal sends it to every process of the group, and one that is still starting would die of
+    it, before its preload can say otherwise.
+    """
+    resource_tracker.ensure_running()  # started later, it would lift the mask again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class DaskPool:
     """A Dask cluster: its own processes on this machine, or one to attach to."""
 
@@ -153,15 +171,16 @@ class DaskPool:
         self._cluster: Any = None
         if scheduler is None:
             count = workers or os.cpu_count() or 1
-            self._cluster = LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # any free port, seen from this machine alone
-                env=_WORKER_ENV,
-                silence_logs=50,
-                preload=["tracefactory.preload"],
-            )
+            with _interrupts_kept_from_children():
+                self._cluster = LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # any free port, seen from this machine alone
+                    env=_WORKER_ENV,
+                    silence_logs=50,
+                    preload=["tracefactory.preload"],
+                )
             self._client = Client(self._cluster, set_as_default=False)
         else:
             self._client = self._attach(Client, scheduler)
@@ -231,8 +250,9 @@ class DaskPool:
                     ) from None
                 return
             deadline = 0.0  # what else has ended by now, without waiting
-            yield tag, self._end_of(future)
+            # Before the yield: the caller may submit the same tag again, or leave the loop.
             self._futures.pop(tag, None)
+            yield tag, self._end_of(future)
 
     def _end_of(self, future: Any) -> End:
         from distributed.scheduler import KilledWorker

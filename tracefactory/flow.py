@@ -14,7 +14,7 @@ from typing import Protocol
 from tracefactory.board import Board
 from tracefactory.cluster import Died, Done, End, Failed, Pool
 from tracefactory.errors import Exit, FactoryError, RecipeError
-from tracefactory.lane import through_the_lane
+from tracefactory.lane import quarantine_path, through_the_lane
 from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.stages.publish import commit
@@ -117,6 +117,8 @@ class _Driver:
         )
         if getattr(load_stage(task.use), "journals", False):
             self.folder.home.journal(f"{task.stage}.{task.stem}", receipt.key).remove()
+        if not receipt.quarantined:  # an earlier run may have had to
+            quarantine_path(self.folder.home, task.slot).unlink(missing_ok=True)
         self.board.done(task, receipt)
 
     def fail(self, task: Task, error: BaseException, trace: str) -> None:
@@ -131,9 +133,10 @@ class _Driver:
             self.watch.say(f"{task.slot}: {error}; trying again")
         else:
             self.bugs[f"{type(error).__name__}: {trace.splitlines()[-2:]}"] += 1
-            if max(self.bugs.values()) >= SAME_BUG:
+            # A message that names a row or a moment is another one each time, but the task is not.
+            if max(self.bugs.values()) >= SAME_BUG or self.tries[task.slot] >= MAX_TRIES:
                 raise FactoryError(
-                    f"stage {task.stage!r} fails with the same error again and again; last in "
+                    f"stage {task.stage!r} fails again and again; last in "
                     f"{task.slot}:\n{trace.rstrip()}\nNothing finished is lost: mend the stage, raise "
                     "its version, and give the same command again."
                 ) from error
@@ -143,6 +146,9 @@ class _Driver:
         """One suspect, alone in the pool."""
         task = self.suspects.popleft()
         receipt = through_the_lane(self.pool, self.folder.home, task, self.watch.say)
+        if isinstance(receipt, Failed):
+            self.fail(task, receipt.error, receipt.trace)
+            return
         if receipt is None:
             self.give_up(task, "kills its worker, and no single problem is to blame")
             return
@@ -175,13 +181,20 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
         forced = stage in options.force and receipt.started < epoch_start
         return forced or (options.retry_quarantined and bool(receipt.quarantined))
 
+    left = {path.name.rsplit(".", 3)[0] for path in (folder.path / "journal").glob("*.log")}
+
+    def reused(slot: str) -> None:  # a kill may have come between a receipt and its journal's end
+        receipt = folder.receipts.get(slot)
+        if receipt is not None and (stem := slot.replace("/", ".", 1)) in left:
+            folder.home.journal(stem, receipt.key).remove()
+
     stages = {name: load_stage(config.use) for name, config in recipe.stages.items()}
     for name, stage in stages.items():
         if name in RESERVED and place_of(stage, Task(name, "", 0, "", "", {}))[0] == name:
             raise RecipeError(
                 f"stages.{name}: the run folder keeps something else under that name; call it otherwise"
             )
-    return Board(recipe, stages, folder.receipts.get, folder.home, rerun=rerun)
+    return Board(recipe, stages, folder.receipts.get, folder.home, rerun=rerun, note_reused=reused)
 
 
 def run(

@@ -34,10 +34,13 @@ def run_alone(pool: Pool, function: Callable[..., object], home: Home, task: Tas
             return end
 
 
-def through_the_lane(pool: Pool, home: Home, task: Task, say: Say) -> Receipt | None:
+def through_the_lane(
+    pool: Pool, home: Home, task: Task, say: Say
+) -> Receipt | Failed | None:
     """Do a task that killed its worker; the receipt names the problems left out.
 
-    Returns None when it cannot be done: no single problem is to blame, or too many are.
+    Returns None when it cannot be done: no single problem is to blame, or too many are. A failure
+    that is no death is handed back: the driver sorts it like any other.
 
     Raises:
         FactoryError: the set-up cannot go on.
@@ -48,7 +51,7 @@ def through_the_lane(pool: Pool, home: Home, task: Task, say: Say) -> Receipt | 
         if isinstance(end, Done):
             return cast("Receipt", end.value)
         if isinstance(end, Failed):
-            raise end.error
+            return end
         say(
             f"{task.slot} killed its worker while it ran alone; looking for the problem that does it"
         )
