@@ -13,7 +13,7 @@ class Attempt:
     """`<problem_id>/<teacher>/<index>`."""
     problem_id: str
     index: int
-    """Number of the attempt at this problem by this teacher, from 0; selection goes by it, never by time."""
+    """Number of the attempt by this teacher, from 0; selection goes by it, never by time."""
     teacher: str
     """Name of who wrote it: `solver`, a model's name, a column of stored generations."""
     teacher_revision: str
@@ -25,7 +25,7 @@ class Attempt:
     finish_reason: str
     """`stop`, or `length` when the response was cut off."""
     seed: int | None
-    """Sampling seed: hash(run seed, problem id, teacher, index), 63 bits; None for imported text."""
+    """Sampling seed: hash(run seed, problem id, teacher, index), 63 bits; None: imported."""
     n_prompt_tokens: int | None = None
     n_reasoning_tokens: int | None = None
     n_answer_tokens: int | None = None

@@ -211,7 +211,7 @@ class Manifest:
     funnel: Mapping[str, int]
     """Rows after each step: problems, attempts, correct, ..., published."""
     rejected_rows: Mapping[str, int]
-    """Source rows that never became problems, by reason (malformed, bad reference, duplicate id)."""
+    """Source rows that never became problems, by reason (not_json, bad_reference, ...)."""
     inputs: list[Mapping[str, Any]]
     """Where problems came from: kind, name, revision, order-free content hash, licence, rows."""
     configs: Mapping[str, Mapping[str, Any]]

@@ -10,7 +10,7 @@ class Problem:
     """One problem, as a source makes it. It never changes after that."""
 
     id: str
-    """Unique in a run. Made from the content (`<source>-<16 hex>`) unless the source has an id column."""
+    """Unique in a run; `<source>-<16 hex of its content>` unless the source has an id column."""
     statement: str
     """What the teacher is asked, without the recipe's instruction line."""
     reference: str
@@ -26,11 +26,11 @@ class Problem:
     task_type: str
     """Narrow kind: the family's name, or what the recipe says."""
     source: str
-    """Who made the statement: `tracefactory/families`, or the name of the file's or the Hub's set."""
+    """Who made the statement: `tracefactory/families`, or the name of a set of problems."""
     license: str
     """SPDX identifier of the statement's licence, or `unknown`."""
     origin: str
-    """JSON object: what a program needs to make this problem again (family, parameters); `{}` for files."""
+    """JSON object: what a program needs to make it again (family, parameters); `{}` for files."""
 
 
 PROBLEM_SCHEMA = pa.schema(

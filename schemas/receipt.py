@@ -12,7 +12,7 @@ class Output:
     """One file that a unit of work left in the run folder. Immutable: the name holds its hash."""
 
     role: str
-    """What is in it: `problems`, `attempts`, `verdicts`, `decisions`, ... (see stages/contract.py)."""
+    """What is in it: `problems`, `attempts`, `verdicts`, `decisions` (stages/contract.py)."""
     name: str
     """Path relative to the run folder, `<stage>/<slot>-<first 12 of sha256>.parquet`."""
     sha256: str
@@ -25,7 +25,7 @@ class Receipt:
     """Everything the engine remembers of a finished unit of work. One line of receipts.log."""
 
     slot: str
-    """Stable name `stage/chunk.rN`: the same across edits of the recipe, so that two runs compare."""
+    """Stable name `stage/chunk.rN`: the same across edits of the recipe, so runs compare."""
     key: str
     """sha256 of `parts`: equal keys mean equal work, so the result is reused."""
     parts: Mapping[str, str]

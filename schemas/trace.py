@@ -25,7 +25,7 @@ class Trace:
     id: str
     """The attempt's id, `<problem_id>/<teacher>/<index>`."""
     messages: list[Message]
-    """User turn (statement and instruction line) and assistant turn (reasoning inline in `<think>`)."""
+    """User turn (statement, instruction line), assistant turn (reasoning inline in `<think>`)."""
     problem_id: str
     domain: str
     task_type: str
@@ -49,7 +49,7 @@ class Trace:
     n_false_steps: int | None
     """False steps that no later `Recheck:` line puts right; null when steps were not checked."""
     pass_rate: float | None
-    """correct / (correct + incorrect + no_answer) over the first `attempts.min`; null when none counts."""
+    """correct / (correct + incorrect + no_answer) over the first `attempts.min`; null: none."""
     n_attempts: int
     """All attempts of this teacher at this problem."""
     difficulty: float | None

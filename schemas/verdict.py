@@ -20,7 +20,7 @@ STATUSES: tuple[Status, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of one check. `judge` leaves attempt_id and verifier empty, `verify` fills them."""
+    """The outcome of one check. `judge` leaves attempt_id and verifier empty."""
 
     attempt_id: str
     status: Status
@@ -48,9 +48,9 @@ class StepCounts:
     """False, and put right by a later `Recheck:` line of the same response."""
     n_false: int
     n_uncheckable: int
-    """Looks like a step, but not of a kind that can be checked (a variable, a unit, a clock time)."""
+    """Looks like a step, but cannot be checked (a variable, a unit, a clock time)."""
     evidence: str = "{}"
-    """JSON object: counts by kind of step (`mark`, `equation`, `congruence`) and the first false steps."""
+    """JSON object: counts by kind (`mark`, `equation`, `congruence`), and the first false steps."""
 
 
 VERDICT_SCHEMA = pa.schema(

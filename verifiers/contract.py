@@ -2,9 +2,9 @@
 
 A module in this room holds one way of being right:
 
-    VERSION = "1"                                                  # bump it when a verdict can change
-    def judge(reference: str, response: str, ...) -> Verdict       # one pair of texts, no records
-    def verify(problem: Problem, attempt: Attempt) -> Verdict      # what a recipe addresses
+    VERSION = "1"                                              # raise it when a verdict can change
+    def judge(reference: str, response: str, ...) -> Verdict   # one pair of texts, no records
+    def verify(problem: Problem, attempt: Attempt) -> Verdict  # what a recipe addresses
 
 `verify` reads its settings from `problem.verifier_options`. A checker raises only on a broken
 set-up; a bad response is a verdict. It must pickle (no closures), and it must be deterministic.

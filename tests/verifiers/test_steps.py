@@ -258,7 +258,8 @@ def test_what_people_wrote_is_hardly_ever_called_false():
         row = json.loads(line)
         for outcomes in kinds(row["solution"], row["problem"]).values():
             found.update(outcomes)
-    # Looked at one by one: 6 are slips of the authors, 1 a contradiction on purpose, 5 an operation
-    # or base of the problem's own, 1 a "452/1.98" that was rounded on the way, 1 a ".500" cut by a $.
+    # Looked at one by one: 4 are slips of the authors, 2 follow from 452/1.98 = 228.29 (not .28),
+    # 5 use an operation or base of the problem's own, and 3 are a contradiction on purpose, a
+    # division with its remainder written behind, and a ".500" cut in two by its dollar sign.
     assert found["false"] == 14
     assert found["true"] > 2500

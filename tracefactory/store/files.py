@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from tracefactory.errors import IntegrityError, ResourceError
 
 TEMPORARY = ".tmp-"
+_compute: Any = pc  # its functions are made at import, where no type checker sees them
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
@@ -110,11 +111,11 @@ def _value_bytes(column: pa.ChunkedArray) -> int:
     """Size of the values alone: `nbytes` also counts how a table came about (slices, bitmaps)."""
     kind = column.type
     if pa.types.is_struct(kind):
-        return sum(_value_bytes(pc.struct_field(column, i)) for i in range(kind.num_fields))
+        return sum(_value_bytes(_compute.struct_field(column, i)) for i in range(kind.num_fields))
     if pa.types.is_list(kind):
-        return 4 * len(column) + _value_bytes(pc.list_flatten(column))
+        return 4 * len(column) + _value_bytes(_compute.list_flatten(column))
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return 4 * len(column) + (pc.sum(pc.binary_length(column)).as_py() or 0)
+        return 4 * len(column) + (_compute.sum(_compute.binary_length(column)).as_py() or 0)
     return 8 * len(column)
 
 

@@ -29,7 +29,7 @@ _held: dict[tuple[int, int], "Holder"] = {}
 such a file again would drop the lock. A forked child inherits the entries, not the locks."""
 
 _FILE_BYTES = 512
-"""The file is written whole in one call and never cut first, so that the epoch never starts anew."""
+"""The file is written whole in one call, never cut first: so the epoch survives every crash."""
 
 
 @dataclass(frozen=True, slots=True)
