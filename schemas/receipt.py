@@ -58,7 +58,7 @@ class Receipt:
             slot=str(data["slot"]),
             key=str(data["key"]),
             parts={str(k): str(v) for k, v in data["parts"].items()},
-            outputs=tuple(Output(**output) for output in data["outputs"]),
+            outputs=tuple(map(_output, data["outputs"])),
             counts={str(k): int(v) for k, v in data["counts"].items()},
             facts={str(k): str(v) for k, v in data["facts"].items()},
             quarantined=tuple(data["quarantined"]),
@@ -66,6 +66,17 @@ class Receipt:
             started=float(data["started"]),
             worker=str(data["worker"]),
         )
+
+
+def _output(data: Mapping[str, Any]) -> Output:
+    """One output of a receipt line; a line of another version may have anything in its place."""
+    output = Output(**data)
+    texts, numbers = (output.role, output.name, output.sha256), (output.bytes, output.rows)
+    if not all(isinstance(text, str) for text in texts) or "\0" in output.name:
+        raise ValueError("not an output")
+    if not all(type(number) is int for number in numbers):
+        raise ValueError("not an output")
+    return output
 
 
 RECEIPT_SCHEMA = pa.schema(

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -258,7 +258,9 @@ class DaskPool:
         from distributed.scheduler import KilledWorker
 
         if future.status == "finished":
-            return Done(future.result())
+            # A result lost with its worker before it came here is made again, which can fail too.
+            with suppress(Exception):
+                return Done(future.result())
         if future.status == "error":
             error = future.exception()
             if isinstance(error, KilledWorker):

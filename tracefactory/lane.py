@@ -34,9 +34,7 @@ def run_alone(pool: Pool, function: Callable[..., object], home: Home, task: Tas
             return end
 
 
-def through_the_lane(
-    pool: Pool, home: Home, task: Task, say: Say
-) -> Receipt | Failed | None:
+def through_the_lane(pool: Pool, home: Home, task: Task, say: Say) -> Receipt | Failed | None:
     """Do a task that killed its worker; the receipt names the problems left out.
 
     Returns None when it cannot be done: no single problem is to blame, or too many are. A failure

@@ -88,7 +88,7 @@ def _all(
 
 def _drops(home: Home, outputs: list[Output], ids: set[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for output in outputs:
+    for output in outputs if ids else ():
         table = home.read(output, filters=[("attempt_id", "in", sorted(ids))])
         for row in table.to_pylist():
             found.setdefault(row.pop("attempt_id"), row)

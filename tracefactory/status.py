@@ -9,7 +9,6 @@ import orjson
 from tracefactory.store.commit import committed
 from tracefactory.store.home import EVENTS, LOCK, RECEIPTS, RECIPE, Receipts
 from tracefactory.store.lock import live_holder
-from tracefactory.store.log import Damage, replay
 
 
 def read_status(run: Path) -> dict[str, Any]:
@@ -60,8 +59,8 @@ def _stage_names(run: Path) -> list[str]:
 
 
 def _last_event(run: Path) -> dict[str, Any] | None:
-    last = None
-    for line in replay(run / EVENTS):
-        if not isinstance(line, Damage):
-            last = dict(line.data)
-    return last
+    try:
+        lines = (run / EVENTS).read_bytes().splitlines()
+        return orjson.loads(lines[-1]) if lines else None
+    except (OSError, orjson.JSONDecodeError):
+        return None

@@ -42,8 +42,8 @@ seed: 7
 stages:
   problems:
     use: sample
-    chunk: {rows: 40}
-    families: [{name: modular_sum, count: 240}]
+    chunk: {rows: 16}
+    families: [{name: modular_sum, count: 96}]
   attempts:
     use: generate
     from: problems
@@ -134,6 +134,10 @@ class Live:
         self.process.kill()
         self.process.wait(10)
         return children
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Like `kill`, or like a terminal, which tells the whole group."""
+        (os.killpg if group else os.kill)(self.pid, number)
 
 
 @contextmanager
@@ -246,4 +250,6 @@ def rows(folder: Path, view: str) -> list[dict[str, Any]]:
 def attempts(folder: Path) -> list[dict[str, Any]]:
     """All attempts, kept or not, in the order of their numbers."""
     everything = rows(folder, "sft") + rows(folder, "rejected")
-    return sorted(everything, key=lambda row: (row["problem_id"], row["teacher"], row["attempt_index"]))
+    return sorted(
+        everything, key=lambda row: (row["problem_id"], row["teacher"], row["attempt_index"])
+    )

@@ -116,6 +116,7 @@ class NothingConfig(StageConfig):
     """Chunk stages: the share of chunks, one in so many, that pass through with nothing to do."""
     rounds: int = 1
     """Rounds: the most a chunk can have."""
+    judge: str | None = None
 
 
 def number_of(text: str, below: int) -> int:

@@ -6,23 +6,30 @@ n-th. A write counts twice: before it, and when half of it is written.
 """
 
 import contextlib
+import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from tracefactory.errors import FactoryError, LockedError
+from tracefactory.errors import FactoryError, ResourceError
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.store.commit import commit_dataset
 from tracefactory.store.files import write_atomic
-from tracefactory.store.home import Home, RunFolder
+from tracefactory.store.home import Home, Journal, RunFolder
+from tracefactory.store.log import Log, frame
 
-STEPS = "open write pwrite ftruncate fsync replace rename link unlink rmdir mkdir".split()
+STEPS = (
+    *("open", "write", "pwrite", "ftruncate", "fsync"),
+    *("replace", "rename", "link", "unlink", "rmdir", "mkdir"),
+)
 
 OLD = {"README.md": b"old card\n", "manifest/manifest.json": b'{"release": "old"}\n'}
 NEW = {
@@ -53,8 +60,6 @@ def outputs_of(path, word):
 
 
 def _digests(shards, texts):
-    import hashlib
-
     for name, source in shards.items():
         yield name, hashlib.sha256(source.read_bytes()).hexdigest()
     for name, data in texts.items():
@@ -77,6 +82,21 @@ def do_record(path):
 def do_open(path):
     with RunFolder(path):
         pass
+
+
+def do_append_under_limits(path):
+    """The file may grow to here and no further, for each byte of a line."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    record, start = {"t": "x" * 20}, (path / "a.log").stat().st_size
+    for limit in range(start, start + len(frame(record))):
+        with Log(path / "a.log") as log:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            try:
+                log.append(record)
+            except ResourceError:
+                assert (path / "a.log").stat().st_size == start, limit
+            else:
+                raise AssertionError(f"a line past the limit {limit}")
 
 
 def do_commit_old(path):
@@ -154,7 +174,7 @@ class Zygote:
         )
 
     def crash(self, do, path, n):
-        """Kill at step n; the name of that step, or None when the work ended before it."""
+        """Kill at step n (0: never); the name of that step, or None when the work ended before."""
         self.process.stdin.write(json.dumps({"do": do, "path": str(path), "n": n}) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
@@ -165,7 +185,7 @@ class Zygote:
         return None
 
     def every_step(self, do, prepare):
-        """Yield (step, name of the call, folder) for a crash at every step; `prepare` makes folders."""
+        """Yield (step, name of the call, folder) for a crash at every step."""
         for n in range(1, 1000):
             path = prepare()
             at = self.crash(do, path, n)
@@ -280,12 +300,39 @@ class Driver:
         self.process.stdout.close()
 
 
-def locked_out(error):
-    return error["error"] == LockedError.__name__
+# ---- other programs ----
+
+
+def _journal(path):
+    """Append for ever; a byte out for each record that is kept."""
+    journal = Journal(path, "c")
+    for i in range(10_000_000):
+        journal.append({"i": i, "t": "x" * 100})
+        os.write(1, b"1")
+
+
+def _puts(path, word):
+    """Put tables at one slot: some of our own, some that the others put too."""
+    for rows in range(1, 25):
+        for name in (word, "shared"):
+            output = Home(path).put("raw", "c.r0", "attempts", table(name, rows))
+            print(json.dumps([name, rows, asdict(output)]), flush=True)
+
+
+def start(program, *words):
+    """Start one of the programs in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, __file__, program, *map(str, words)], stdout=subprocess.PIPE
+    )
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
+    program, *words = sys.argv[1:]
+    if program == "serve":
         _serve()
+    elif program == "journal":
+        _journal(Path(words[0]))
+    elif program == "puts":
+        _puts(Path(words[0]), words[1])
     else:
-        _drive(Path(sys.argv[2]), sys.argv[3] == "1")
+        _drive(Path(words[0]), words[1] == "1")

@@ -2,6 +2,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from store_crash import (
@@ -17,9 +18,9 @@ from store_crash import (
     tree,
 )
 
-from tracefactory.errors import ResourceError
-from tracefactory.store.commit import COMMITTED, MANIFEST, commit_dataset, committed, recover_commit
-from tracefactory.store.home import Home, RunFolder
+from tracefactory.errors import IntegrityError, ResourceError
+from tracefactory.store.commit import MANIFEST, commit_dataset, committed, recover_commit
+from tracefactory.store.home import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,9 @@ def test_a_commit_killed_at_any_step_is_the_old_release_or_the_new(
         state = {name: data for name, data in tree(path).items() if name != "run.lock"}
         key = str(sorted((name.split(".tmp-")[0], hash(data)) for name, data in state.items()))
         key += str(sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_dir()))
-        if key not in states:
+        # while .next is being written there are many states, all undone in one way: every fifth
+        begun = (path / "dataset.old").exists() or not (path / "dataset.next").exists()
+        if key not in states and (begun or n % 5 == 0):
             states[key] = shutil.copytree(path, tmp_path / f"state{len(states)}")
         with RunFolder(path):
             pass
@@ -101,7 +104,7 @@ def test_a_commit_killed_at_any_step_is_the_old_release_or_the_new(
     assert set(outcomes) == {0, 1}
 
     # killed again at any step of putting it right
-    assert len(states) > 10
+    assert len(states) > 5
     for state in states.values():
         for n, at, path in zygote.every_step("open", copier(state, tmp_path)):
             if (path / "dataset").exists():
@@ -150,7 +153,7 @@ def test_shards_take_no_second_space_and_outlive_their_outputs(tmp_path, folders
     do_commit_old(path)
     (name,) = outputs_of(path, "old")
     (shard,) = (path / "dataset" / "sft").iterdir()
-    assert os.path.samefile(path / name, shard)
+    assert (path / name).samefile(shard)
     (path / name).unlink()
     assert tree(path / "dataset") == tree(first / "dataset")
 
@@ -158,20 +161,18 @@ def test_shards_take_no_second_space_and_outlive_their_outputs(tmp_path, folders
 def test_shards_from_another_file_system_are_copied(tmp_path, folders):
     none, _, _ = folders
     path = shutil.copytree(none, tmp_path / "a")
-    far = "/dev/shm"
-    if not os.path.isdir(far) or os.stat(far).st_dev == os.stat(tmp_path).st_dev:
+    far = Path("/dev/shm")
+    if not far.is_dir() or far.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("needs a second file system, and /dev/shm is none")
-    shards = Home(path).path / outputs_of(path, "old")[0]
-    source = os.path.join(far, f"tracefactory-test-{os.getpid()}.parquet")
-    shutil.copyfile(shards, source)
+    shard = path / outputs_of(path, "old")[0]
+    source = far / f"tracefactory-test-{os.getpid()}.parquet"
+    shutil.copyfile(shard, source)
     try:
-        from pathlib import Path
-
         with RunFolder(path):
-            commit_dataset(path, {"sft/a.parquet": Path(source)}, {MANIFEST: b"{}\n"})
+            commit_dataset(path, {"sft/a.parquet": source}, {MANIFEST: b"{}\n"})
     finally:
-        os.unlink(source)
-    assert (path / "dataset/sft/a.parquet").read_bytes() == shards.read_bytes()
+        source.unlink()
+    assert (path / "dataset/sft/a.parquet").read_bytes() == shard.read_bytes()
 
 
 def test_a_disk_that_is_full_at_any_moment_of_a_commit(tmp_path):
@@ -193,8 +194,7 @@ def test_a_disk_that_is_full_at_any_moment_of_a_commit(tmp_path):
                 filler.write_bytes(b"x" * ((space.f_bavail - pages) * space.f_frsize))
                 try:
                     release(path, NEW)
-                except ResourceError as error:
-                    assert "disk full" in str(error)
+                except ResourceError:
                     refused += 1
                     # a reader sees a whole release all the same
                     assert (now := tree(path / "dataset")) == old or now[MANIFEST] == NEW[MANIFEST]
@@ -207,6 +207,11 @@ def test_a_disk_that_is_full_at_any_moment_of_a_commit(tmp_path):
                 release(path, OLD)
                 assert settled(path, [old]) == 0
         assert refused > 2
-        assert committed(path) != COMMITTED
     finally:
         subprocess.run(["umount", str(room)], check=True)
+
+
+def test_a_foreign_dataset_folder_is_refused_in_words(tmp_path):
+    (tmp_path / "dataset").mkdir()
+    with pytest.raises(IntegrityError, match=r"no manifest/manifest\.json.*move it elsewhere"):
+        recover_commit(tmp_path)

@@ -1,7 +1,12 @@
 import ast
+import contextlib
 import errno
+import hashlib
+import itertools
 import os
+import random
 import subprocess
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -128,15 +133,15 @@ def test_other_errors_pass_as_they_are():
 def test_write_all_writes_all_of_it_through_a_narrow_pipe():
     heard, told = os.pipe()
     data = os.urandom(300_000)
-    pid = os.fork()
-    if pid == 0:
-        os.close(heard)
-        write_all(told, data)
-        os._exit(0)
-    os.close(told)
+    os.set_blocking(told, True)
+    found = []
     with os.fdopen(heard, "rb") as pipe:
-        assert pipe.read() == data
-    assert os.waitpid(pid, 0)[1] == 0
+        reader = threading.Thread(target=lambda: found.append(pipe.read()))
+        reader.start()
+        write_all(told, data)
+        os.close(told)
+        reader.join(30)
+    assert found == [data]
 
 
 # ---- Parquet ----
@@ -177,7 +182,7 @@ def test_same_rows_are_same_bytes_however_they_came_to_lie_in_memory(
     want = bytes(parquet_bytes(whole, published=published))
 
     at = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
-    pieces = [whole.slice(a, b - a) for a, b in zip(at, at[1:], strict=False)]
+    pieces = [whole.slice(a, b - a) for a, b in itertools.pairwise(at)]
     empty = SCHEMA.empty_table()
     chunked = pa.concat_tables([empty, *pieces, empty])
     around = pa.concat_tables([whole.slice(0, 3), whole, whole.slice(0, 2)]).combine_chunks()
@@ -189,6 +194,16 @@ def test_same_rows_are_same_bytes_however_they_came_to_lie_in_memory(
     for same in (chunked, sliced, named, back):
         assert same.equals(whole)
         assert bytes(parquet_bytes(same, published=published)) == want
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_chunks_that_cross_pages_change_no_bytes(published):
+    noise = random.Random(1)
+    words = [noise.randbytes(noise.randrange(60)).hex() for _ in range(30_000)]
+    whole = pa.table({"t": words, "l": [[w] * (len(w) % 3) for w in words], "n": range(30_000)})
+    cuts = sorted({0, 1, 1023, 1500, 20_001, *noise.sample(range(30_000), 20), 30_000})
+    chunked = pa.concat_tables(whole.slice(a, b - a) for a, b in itertools.pairwise(cuts))
+    assert parquet_bytes(chunked, published=published) == parquet_bytes(whole, published=published)
 
 
 @pytest.mark.parametrize("published", [False, True])
@@ -251,14 +266,15 @@ def test_a_flipped_bit_in_a_page_is_found_on_reading(tmp_path, published, filter
             damaged = bytearray(data)
             damaged[at] ^= 1 << at % 8
             path.write_bytes(damaged)
-            try:
+            found += 1
+            with contextlib.suppress(IntegrityError):
                 # statistics in a page's header are not covered, and not used for the rows either
                 assert read_parquet(path, filters=filters).equals(good), at
                 harmless += 1
-            except IntegrityError as error:
-                assert str(path) in str(error)
-                found += 1
     assert found > 5 * harmless
+    path.write_bytes(data[:100] + b"?" + data[101:])
+    with pytest.raises(IntegrityError, match=str(path)):
+        read_parquet(path, filters=filters)
 
 
 def test_every_flip_in_the_end_of_a_file_reads_or_is_an_integrity_error(tmp_path):
@@ -269,10 +285,8 @@ def test_every_flip_in_the_end_of_a_file_reads_or_is_an_integrity_error(tmp_path
         damaged = bytearray(data)
         damaged[at] ^= 0x80
         path.write_bytes(damaged)
-        try:
+        with contextlib.suppress(IntegrityError):
             read_parquet(path)
-        except IntegrityError:
-            pass
 
 
 @pytest.mark.parametrize("filters", [None, [("n", ">=", 0)]])
@@ -293,7 +307,7 @@ def test_columns_and_filters_read_what_they_name(tmp_path):
     write_atomic(path, parquet_bytes(want))
     assert read_parquet(path, ["n", "id"]).equals(want.select(["n", "id"]))
     assert read_parquet(path, ["id"], [("n", "<", 3)])["id"].to_pylist() == ["row-1", "row-2"]
-    assert files.sha256_of(path) == files.hashlib.sha256(path.read_bytes()).hexdigest()
+    assert files.sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # ---- the one room that renames ----
@@ -302,11 +316,11 @@ ALLOWED = {"cli/doctor.py": "a probe of the very call, on files of its own"}
 
 
 def renames(text):
-    """Lines that rename files. Frames are renamed by a dict literal, strings replaced by two words."""
+    """Lines that rename files. Frames are renamed by a dict literal, strings by two arguments."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.module in ("os", "shutil"):
-            if {"rename", "renames", "replace", "move"} & {alias.name for alias in node.names}:
-                yield node.lineno
+        names = {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else set()
+        if names & {"rename", "renames", "replace", "move"} and node.module in ("os", "shutil"):
+            yield node.lineno
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name, owner = node.func.attr, ast.unparse(node.func.value)

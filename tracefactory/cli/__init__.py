@@ -28,6 +28,8 @@ def _run() -> int:
     try:
         app()
     except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # typer ends with 1 then
+            return int(Exit.DONE)
         return leaving.code if isinstance(leaving.code, int) else int(Exit.DONE)
     except FactoryError as error:
         print(f"tracefactory: {error}", file=sys.stderr)
@@ -41,7 +43,12 @@ def _run() -> int:
             file=sys.stderr,
         )
         return int(Exit.RESOURCE)
-    except Exception:
+    except Exception as error:
+        from tracefactory.verifiers.contract import AddressError
+
+        if isinstance(error, AddressError):  # a teacher or checker of one's own that is not there
+            print(f"tracefactory: {error}", file=sys.stderr)
+            return int(Exit.USAGE)
         traceback.print_exc()
         print(
             "tracefactory: this is a fault of tracefactory, not of your recipe. Nothing finished is "

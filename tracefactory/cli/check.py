@@ -15,7 +15,7 @@ from tracefactory.errors import RecipeError
 from tracefactory.schemas.verdict import StepCounts, Verdict
 from tracefactory.verifiers.contract import AddressError, resolve
 
-out = Console()
+out = Console(emoji=False)
 
 
 def check_command(

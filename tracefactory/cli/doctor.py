@@ -14,7 +14,7 @@ from rich.console import Console
 from tracefactory.cli.look import print_json
 from tracefactory.errors import Exit
 
-out = Console()
+out = Console(emoji=False)
 
 
 def doctor_command(as_json: bool) -> int:

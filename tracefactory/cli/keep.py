@@ -9,7 +9,7 @@ from tracefactory.errors import Exit, RecipeError
 from tracefactory.store.fsck import Report, fsck, sweep, unneeded
 from tracefactory.store.home import LOCK, RECEIPTS, Receipts, RunFolder
 
-out = Console()
+out = Console(emoji=False)
 
 
 def fsck_command(folder: Path, do_sweep: bool, as_json: bool) -> int:

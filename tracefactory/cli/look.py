@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tracefactory.errors import RecipeError
 
-out = Console()
+out = Console(emoji=False)  # `empty:a:` is a reason, not a picture
 
 
 def print_json(data: object) -> None:

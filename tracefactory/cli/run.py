@@ -75,7 +75,7 @@ def run_command(
         )
     if retry not in (None, "quarantined"):
         raise RecipeError(f"--retry {retry}: only `--retry quarantined` is known")
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     options = Options(frozenset(force), retry == "quarantined", max_failed)
     stop, started = Stop(), time.monotonic()
     with signals(stop, console), RunFolder(folder_of(recipe, folder), takeover=takeover) as home:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import field_validator
 
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.receipt import Receipt
@@ -22,9 +23,14 @@ from tracefactory.sources.rows import Format, Piece, pieces, read
 from tracefactory.sources.tables import Rules, bucket_ranges, check_read, fill_bucket, read_rows
 from tracefactory.stages.contract import Inputs, Order, Plan, Result, outputs_of
 from tracefactory.store.files import sha256_of
-from tracefactory.store.home import canonical
+from tracefactory.store.home import canonical, digest
 from tracefactory.task import Chunk
-from tracefactory.verifiers.contract import full_address, versioned
+from tracefactory.verifiers.contract import (
+    AddressError,
+    full_address,
+    resolve_verifier,
+    versioned,
+)
 
 HUB_ROWS_A_PIECE = 50_000
 
@@ -85,6 +91,15 @@ class TableSettings(StageConfig):
     chunk: ChunkSize = ChunkSize()
     """How large a chunk may grow."""
 
+    @field_validator("verifier")
+    @classmethod
+    def _is_there(cls, name: str) -> str:
+        try:
+            resolve_verifier(full_address(name))
+        except AddressError as error:
+            raise ValueError(str(error)) from error
+        return name
+
 
 class TableSource:
     """A table somewhere, as the phases of a source."""
@@ -128,7 +143,10 @@ class TableSource:
         """The orders of a phase."""
         left = self.phases() - phase
         if left == 3 and isinstance(self.place, HubPlace):
-            yield Order("open", {"step": "open", "hub": _where(self.place)})
+            settings = {"step": "open", "hub": _where(self.place)}
+            if Path(self.place.id).is_dir():  # no revision tells that it changed
+                settings["content"] = _folder_digest(self.place.id)
+            yield Order("open", settings)
         elif left == 2:
             version = versioned(full_address(self.settings.verifier))
             rules = self.rules().to_json()
@@ -226,6 +244,12 @@ def _where(place: HubPlace) -> dict[str, Any]:
 
 def _piece_json(piece: Piece) -> dict[str, Any]:
     return {name: getattr(piece, name) for name in Piece.__dataclass_fields__}
+
+
+@functools.cache
+def _folder_digest(path: str) -> str:
+    files = sorted(file for file in Path(path).rglob("*") if file.is_file())
+    return digest([[str(file.relative_to(path)), sha256_of(file)] for file in files])
 
 
 @functools.cache

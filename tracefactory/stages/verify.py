@@ -9,9 +9,10 @@ Not here: how answers are compared (verifiers/), pass rates (rates.py).
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
+from pydantic import model_validator
 
 from tracefactory.recipe.model import StageConfig
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
@@ -22,6 +23,7 @@ from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.home import Journal
 from tracefactory.task import Chunk
 from tracefactory.verifiers.contract import (
+    AddressError,
     full_address,
     resolve_measure,
     resolve_verifier,
@@ -37,6 +39,17 @@ class VerifyConfig(StageConfig):
     """Checker to use for all problems instead of the one each names: `numeric`, `mypkg.checks:verify`."""
     also: tuple[str, ...] = ()
     """Measures beside the verdict, such as `steps`; they never change the status."""
+
+    @model_validator(mode="after")
+    def _are_there(self) -> Self:
+        try:
+            if self.verifier is not None:
+                resolve_verifier(full_address(self.verifier))
+            for name in self.also:
+                resolve_measure(full_address(name, "measure"))
+        except AddressError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class Verify:

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from tracefactory.errors import IntegrityError
 from tracefactory.store.files import disk_errors, sync_folder, write_all, write_atomic
 
 MANIFEST = "manifest/manifest.json"
@@ -24,7 +25,7 @@ COMMITTED = "COMMITTED"
 def committed(run: Path) -> str | None:
     """sha256 of the manifest that the folder says is published, or None."""
     try:
-        return (run / COMMITTED).read_text("utf-8").strip() or None
+        return (run / COMMITTED).read_text("utf-8", "replace").strip() or None
     except FileNotFoundError:
         return None
 
@@ -34,7 +35,11 @@ def _manifest_sha256(dataset: Path) -> str:
 
 
 def recover_commit(run: Path) -> str | None:
-    """Finish or undo a commit that was interrupted; says which, or None."""
+    """Finish or undo a commit that was interrupted; says which, or None.
+
+    Raises:
+        IntegrityError: there is a dataset/ that no commit can have left.
+    """
     dataset, fresh, old = run / "dataset", run / "dataset.next", run / "dataset.old"
     if old.exists() and not dataset.exists():
         # Between the two renames: .next was whole before the first of them began.
@@ -51,6 +56,10 @@ def recover_commit(run: Path) -> str | None:
 
 
 def _finish(run: Path) -> None:
+    if not (run / "dataset" / MANIFEST).exists():
+        raise IntegrityError(
+            f"{run}/dataset has no {MANIFEST}, so it is no release of this run; move it elsewhere"
+        )
     sync_folder(run)
     write_atomic(run / COMMITTED, f"{_manifest_sha256(run / 'dataset')}\n".encode())
     shutil.rmtree(run / "dataset.old", ignore_errors=True)

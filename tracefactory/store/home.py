@@ -4,7 +4,9 @@ Workers put outputs and journal what was paid for; only the driver, through `Run
 lock and writes receipts. Nothing here decides what to run.
 """
 
+import contextlib
 import hashlib
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -203,7 +205,7 @@ class RunFolder:
             self.recovered = recover_commit(path)
             self.receipts = Receipts(path / RECEIPTS)
             self._log = Log(path / RECEIPTS)
-            self._events = Log(path / EVENTS)
+            self._events = (path / EVENTS).open("ab", buffering=0)
         except BaseException:
             self.lock.release()
             raise
@@ -220,8 +222,9 @@ class RunFolder:
 
     def event(self, kind: str, **data: object) -> None:
         """Note something for people: never read back by the engine, not synced."""
-        record = {"event": kind, "epoch": self.lock.holder.epoch, **data}
-        self._events.append(record, sync=False)
+        record = {"event": kind, "epoch": self.lock.holder.epoch, "time": time.time(), **data}
+        with contextlib.suppress(OSError):  # a full disk stops the run at something that matters
+            self._events.write(orjson.dumps(record) + b"\n")
 
     def write_recipe(self, recipe: Mapping[str, Any]) -> None:
         """Keep the resolved recipe beside the run."""

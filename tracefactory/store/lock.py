@@ -9,6 +9,7 @@ remembers): a new file is renamed into place and locked; the old driver, should 
 all, sees that the file is not its own before its next receipt, and stops.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -119,7 +120,9 @@ class Lock:
         if self._lock():
             return last
         if takeover:
-            write_atomic(self.path, _file_of(last))
+            # a takeover that came first sweeps our temporary away; its lock is refused below
+            with contextlib.suppress(FileNotFoundError):
+                write_atomic(self.path, _file_of(last))
             fresh = self._open()
             os.close(self._fd)
             self._fd = fresh
