@@ -58,7 +58,7 @@ def joined(inputs: Inputs, chunk: Chunk, settings: Settings) -> tuple[pl.DataFra
     )
     rows = (
         attempts.rename({"id": "attempt_id", "index": "attempt_index"})
-        # The verifier of a row is the one that judged it, with its version: it comes with the verdict.
+        # The verifier of a row is the one that judged it, and its version: it is the verdict's.
         .join(problems.rename({"id": "problem_id"}).drop("verifier"), on="problem_id", how="left")
         .join(
             with_rates(verdicts).drop(

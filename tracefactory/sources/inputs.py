@@ -75,7 +75,7 @@ class TableSettings(StageConfig):
     """What is true of all rows of an input, unless a column says otherwise."""
 
     source: str | None = None
-    """Name of the input in the published rows; left out: the Hub id, or `local` for what lies here."""
+    """Name of the input in the published rows; left out: the Hub id, or `local` for local files."""
     license: str = "unknown"
     """SPDX identifier of the problems' licence."""
     domain: str = "math"

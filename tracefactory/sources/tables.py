@@ -296,8 +296,8 @@ def check_read(
     worst = ", ".join(f"{n} x {k}" for k, n in sorted(reasons.items(), key=lambda x: -x[1])[:3])
     if total["read"]:
         raise SourceError(
-            f"{what}: {total['read']} problems, but not one attempt at them ({worst}); do the columns "
-            "of `attempts:` name the right parts?"
+            f"{what}: {total['read']} problems, but not one attempt at them ({worst}); do the "
+            "columns of `attempts:` name the right parts?"
         )
     raise SourceError(
         f"{what}: not one of {total['rejected']} rows can be used ({worst or 'there are none'}); "
