@@ -66,7 +66,7 @@ def _zombie(process: psutil.Process) -> bool:
 
 
 def killed_run(arguments: list[str], folder: Path, log: Path, args: argparse.Namespace) -> int:
-    """Kill and restart until the kills are used up, then go on to the end; how many left a child."""
+    """Kill and restart until the kills are used up, then to the end; how many left a child."""
     rng = random.Random(args.seed)
     left_behind = 0
     total = args.total

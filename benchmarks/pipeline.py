@@ -132,7 +132,8 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="folder for the runs; default: the system's")
     args = parser.parse_args()
     print(
-        "| rows | workers | tasks | start-up s | wall s | rows/s | overhead | peak RSS MB (driver, largest worker) |"
+        "| rows | workers | tasks | start-up s | wall s | rows/s | overhead "
+        "| peak RSS MB (driver, largest worker) |"
     )
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     walls: dict[tuple[int, int], float] = {}
@@ -141,7 +142,8 @@ def main() -> None:
             m = measure(rows, workers, args.scratch)
             walls[rows, workers] = m["wall"] / m["rows"]
             print(
-                f"| {m['rows']:,} | {workers} | {m['tasks']} | {m['start_up']:.1f} | {m['wall']:.1f} | "
+                f"| {m['rows']:,} | {workers} | {m['tasks']} | {m['start_up']:.1f} "
+                f"| {m['wall']:.1f} | "
                 f"{m['rows'] / m['wall']:,.0f} | {100 * m['overhead']:.1f} % | "
                 f"{m['peak_mb']:.0f} ({m['driver_mb']:.0f}, {m['worker_mb']:.0f}) |",
                 flush=True,
@@ -151,7 +153,8 @@ def main() -> None:
     for rows in args.rows:
         if {(rows, 1), (rows, 2)} <= walls.keys():
             print(
-                f"{rows:,} rows: 2 workers are {walls[rows, 1] / walls[rows, 2]:.2f} times as fast as 1"
+                f"{rows:,} rows: 2 workers are {walls[rows, 1] / walls[rows, 2]:.2f} times "
+                "as fast as 1"
             )
 
 

@@ -158,15 +158,16 @@ class Board:
         if named is not None:
             if named not in readers:
                 raise RecipeError(
-                    f"stages.{node.name}.judge: {named!r} is no verify stage that reads {node.name!r}; "
+                    f"stages.{node.name}.judge: {named!r} is no verify stage that reads "
+                    f"{node.name!r}; "
                     f"those that do: {readers or 'none'}"
                 )
             return str(named)
         if len(readers) != 1:
             raise RecipeError(
-                f"stages.{node.name}: attempts.until_correct needs verdicts; exactly one verify stage "
-                f"must read `from: {node.name}`, found {readers or 'none'}. Add one, or name one of "
-                f"several with `judge:`, or drop until_correct."
+                f"stages.{node.name}: attempts.until_correct needs verdicts; exactly one verify "
+                f"stage must read `from: {node.name}`, found {readers or 'none'}. Add one, or "
+                "name one of several with `judge:`, or drop until_correct."
             )
         return readers[0]
 
@@ -248,8 +249,7 @@ class Board:
     def abandon(self, task: Task) -> None:
         """A task cannot be done at all: its chunk ends here, its neighbours go on.
 
-        Raises:
-            RecipeError: never; a barrier that misses a part can't go on, and the driver ends the run.
+        A barrier that misses a part can't go on: `blocks` says so, and the driver ends the run.
         """
         node = self._nodes[task.stage]
         self.abandoned.append(task.slot)
@@ -408,7 +408,7 @@ class Board:
         }
 
     def expected(self, name: str) -> int | None:
-        """How many chunks a stage will see, as far as its sources can say; None when they can't yet."""
+        """How many chunks a stage will see; None when its sources can't say yet."""
         node = self._nodes[name]
         if node.stage.kind == "source":
             last = node.stage.phases(node.config) - 1

@@ -73,7 +73,7 @@ class Pool(Protocol):
 
 
 class InlinePool:
-    """Runs each function at once, here: for debugging. A function that kills the process kills all."""
+    """Runs each function at once, here, for debugging; one that kills its process kills all."""
 
     workers = 1
 
@@ -110,7 +110,7 @@ class InlinePool:
 # What each setting is for is in the comment beside it; all were measured to matter.
 _DASK: Mapping[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,  # the driver keeps the ledger of attempts
-    "distributed.scheduler.work-stealing": False,  # the window is two tasks a worker: nothing to steal
+    "distributed.scheduler.work-stealing": False,  # two tasks a worker: nothing to steal
     "distributed.scheduler.worker-ttl": "15 minutes",  # a worker that loads a model answers late
     "distributed.scheduler.idle-timeout": None,
     "distributed.scheduler.no-workers-timeout": "5 minutes",
@@ -215,8 +215,8 @@ class DaskPool:
         blind = sorted(address for address, sees in seen.items() if not sees)
         if blind:
             raise ResourceError(
-                f"{len(blind)} of {len(seen)} workers cannot see {folder} (such as {blind[0]}); put the "
-                "run folder on a file system that all machines share, with --folder"
+                f"{len(blind)} of {len(seen)} workers cannot see {folder} (such as {blind[0]}); "
+                "put the run folder on a file system that all machines share, with --folder"
             )
 
     def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
@@ -245,8 +245,8 @@ class DaskPool:
             except queue.Empty:
                 if self._client.status not in ("running", "connecting"):
                     raise ResourceError(
-                        "the connection to the Dask scheduler is gone. Nothing finished is lost: give "
-                        "the same command again."
+                        "the connection to the Dask scheduler is gone. Nothing finished is lost: "
+                        "give the same command again."
                     ) from None
                 return
             deadline = 0.0  # what else has ended by now, without waiting

@@ -24,7 +24,7 @@ from tracefactory.teachers.contract import TeacherError
 from tracefactory.worker import RESERVED, load_stage, place_of, publishes, work
 
 MAX_TRIES = 3
-"""Of a task that fails for a passing reason (a teacher, the network), before its chunk is given up."""
+"""Of a task that fails for a passing reason (teacher, network) before its chunk is given up."""
 
 SAME_BUG = 3
 """Identical tracebacks after which the run stops: more of them would teach nothing."""
@@ -122,7 +122,7 @@ class _Driver:
         self.board.done(task, receipt)
 
     def fail(self, task: Task, error: BaseException, trace: str) -> None:
-        """A set-up that cannot go on ends the run; a passing failure is tried again; a bug is not."""
+        """A set-up that cannot go on ends the run; a passing failure is tried again."""
         if isinstance(error, FactoryError):
             raise error
         self.tries[task.slot] += 1
@@ -137,8 +137,8 @@ class _Driver:
             if max(self.bugs.values()) >= SAME_BUG or self.tries[task.slot] >= MAX_TRIES:
                 raise FactoryError(
                     f"stage {task.stage!r} fails again and again; last in "
-                    f"{task.slot}:\n{trace.rstrip()}\nNothing finished is lost: mend the stage, raise "
-                    "its version, and give the same command again."
+                    f"{task.slot}:\n{trace.rstrip()}\nNothing finished is lost: mend the stage, "
+                    "raise its version, and give the same command again."
                 ) from error
         self.submit(task)
 
@@ -192,7 +192,8 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
     for name, stage in stages.items():
         if name in RESERVED and place_of(stage, Task(name, "", 0, "", "", {}))[0] == name:
             raise RecipeError(
-                f"stages.{name}: the run folder keeps something else under that name; call it otherwise"
+                f"stages.{name}: the run folder keeps something else under that name; call it "
+                "otherwise"
             )
     return Board(recipe, stages, folder.receipts.get, folder.home, rerun=rerun, note_reused=reused)
 
@@ -237,4 +238,3 @@ def run(
     folder.event("end", failed=len(failed))
     code = Exit.QUARANTINED if len(failed) > options.max_failed else Exit.DONE
     return Outcome(code, board, manifest, failed)
-

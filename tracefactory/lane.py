@@ -50,9 +50,7 @@ def through_the_lane(pool: Pool, home: Home, task: Task, say: Say) -> Receipt | 
             return cast("Receipt", end.value)
         if isinstance(end, Failed):
             return end
-        say(
-            f"{task.slot} killed its worker while it ran alone; looking for the problem that does it"
-        )
+        say(f"{task.slot} killed its worker while it ran alone; looking for the problem to blame")
         culprit = _bisect(pool, home, task)
         if culprit is None:
             deaths += 1

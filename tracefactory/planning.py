@@ -1,4 +1,4 @@
-"""What a run would do, without doing it: the board walked through with stand-ins for undone work."""
+"""What a run would do: the board walked through, with stand-ins for work not done."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ class StagePlan:
     reuse: int = 0
     """Units of work whose receipts hold."""
     run: Counter[str] = field(default_factory=Counter[str])
-    """Units of work by why they would run: missing, config, version, input, failed, output missing."""
+    """Units of work by why they would run: missing, config, version, input, failed, ..."""
     open: bool = False
     """More units will follow that nobody can count before others are done."""
 

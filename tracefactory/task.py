@@ -25,7 +25,7 @@ class Chunk:
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
     """What later stages must know and no file says; part of the key of those who read it."""
     root: str = ""
-    """Name of the source's chunk: branches of one source share it, so a join can bring them together."""
+    """Name of the source's chunk: branches share it, so that a join can bring them together."""
 
     def only(self, *roles: str, facts: Iterable[str] = ()) -> "Chunk":
         """The same chunk with just these roles and facts: what one stage reads of it."""

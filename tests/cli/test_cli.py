@@ -1,11 +1,13 @@
 """The command line as a user meets it: help, JSON, exit codes, the life of a row."""
 
+import itertools
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -53,12 +55,23 @@ stages:
 """
 
 
-def tracefactory(*arguments, cwd=None, code=0, text=None):
+def ask(*arguments, cwd=None, text=None):
     env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         [COMMAND, *map(str, arguments)],
         cwd=cwd, env=env, input=text, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
+
+
+def at_once(cases, cwd=None):
+    """The answers to several commands, two asked at a time: most of it is waiting for imports."""
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda arguments: ask(*arguments, cwd=cwd), cases.values())
+        return dict(zip(cases, found, strict=True))
+
+
+def tracefactory(*arguments, cwd=None, code=0, text=None):
+    done = ask(*arguments, cwd=cwd, text=text)
     assert done.returncode == code, done.stderr[-3000:]
     assert "Traceback" not in done.stderr
     return done
@@ -99,13 +112,12 @@ def stored(tmp_path_factory):
 # --- Help, and what it costs -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command_names_its_options_and_is_quick(command):
-    started = time.monotonic()
-    said = tracefactory(command, "--help").stdout
-    took = time.monotonic() - started
-    assert took < 2, "heavy imports belong inside the commands"  # 0.15 s on an idle machine
-    options = set(re.findall(r"--[a-z-]+", said))
+def test_help_of_a_command_names_its_options_and_is_quick():
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    helps = at_once({command: [command, "--help"] for command in COMMANDS})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = (after.ru_utime - before.ru_utime) / len(COMMANDS)
+    assert took < 0.5, "heavy imports belong inside the commands"  # 0.12 s here; with them 1 s
     wanted = {
         "run": {"--set", "--folder", "--workers", "--scheduler", "--inline", "--takeover",
                 "--force", "--retry", "--max-failed", "--json"},
@@ -118,8 +130,10 @@ def test_help_of_a_command_names_its_options_and_is_quick(command):
         "recipes": {"--families", "--json"},
         "schema": set(),
         "doctor": {"--json"},
-    }[command]  # fmt: skip
-    assert wanted <= options
+    }  # fmt: skip
+    for command, said in helps.items():
+        assert said.returncode == 0
+        assert wanted[command] <= set(re.findall(r"--[a-z-]+", said.stdout)), command
 
 
 def test_help_lists_every_command_and_the_exit_codes():
@@ -285,11 +299,11 @@ def test_inspect_finds_ids_and_teachers_with_slashes(stored):
     assert [attempt["id"] for attempt in found["attempts"]] == ["a/b/1/org/model-8B/0"]
 
 
-@pytest.mark.parametrize("unknown", ["nobody", "nobody/solver/0", "a/b", "a/b/1/org/model-8B/7"])
-def test_inspect_of_an_unknown_id_says_so(stored, unknown):
-    said = tracefactory("inspect", "run", unknown, cwd=stored, code=2)
-    assert f"{unknown!r} is no attempt or problem" in said.stderr
-    assert said.stdout == ""
+def test_inspect_of_an_unknown_id_says_so(stored):
+    ids = ["nobody", "nobody/solver/0", "a/b", "a/b/1/org/model-8B/7"]
+    for unknown, said in at_once({i: ["inspect", "run", i] for i in ids}, cwd=stored).items():
+        assert f"{unknown!r} is no attempt or problem" in said.stderr
+        assert (said.returncode, said.stdout) == (2, "")
 
 
 def test_inspect_lists_malformed_rows_with_file_line_and_reason(stored):
@@ -303,20 +317,18 @@ def test_inspect_lists_malformed_rows_with_file_line_and_reason(stored):
     assert "--malformed" in " ".join(answer("status", "run", cwd=stored)["notes"])
 
 
-@pytest.mark.parametrize("command", ["status", "fsck", "inspect"])
-def test_a_folder_that_is_no_run_is_named(command, tmp_path):
-    for name in ("nowhere", "."):
-        said = tracefactory(command, name, cwd=tmp_path, code=2).stderr
-        assert f"{name} is no run folder" in said.replace("'", "") or "does not exist" in said
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    pairs = itertools.product(("status", "fsck", "inspect"), ("nowhere", "."))
+    for pair, said in at_once({pair: pair for pair in pairs}, cwd=tmp_path).items():
+        assert said.returncode == 2
+        assert f"{pair[1]} is no run folder" in said.stderr or "does not exist" in said.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 # --- check -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "wanted"),
-    [
+JUDGED = [
         (["numeric", "--reference", "1/2", "--response", "so \\boxed{0.5}"],
          {"status": "correct", "reason": "equal", "final_answer": "0.5"}),
         (["numeric", "--reference", "3", "--response", "\\boxed{4}"],
@@ -329,12 +341,16 @@ def test_a_folder_that_is_no_run_is_named(command, tmp_path):
         (["steps", "--response", "1 + 1 = 3\n2 + 2 = 4"], {"n_true": 1, "n_false": 1}),
         (["tracefactory.verifiers.numeric:judge", "--reference", "3", "--response", "\\boxed{3}"],
          {"status": "correct"}),
-    ],
-)  # fmt: skip
-def test_check_judges_and_shows_its_evidence(arguments, wanted):
-    found = answer("check", *arguments)
-    assert {key: found[key] for key in wanted} == wanted
-    assert isinstance(found["evidence"], dict)
+]  # fmt: skip
+
+
+def test_check_judges_and_shows_its_evidence():
+    asked = {i: ["check", *case[0], "--json"] for i, case in enumerate(JUDGED)}
+    for i, said in at_once(asked).items():
+        found = json.loads(said.stdout)
+        wanted = JUDGED[i][1]
+        assert {key: found[key] for key in wanted} == wanted, JUDGED[i]
+        assert isinstance(found["evidence"], dict)
 
 
 def test_check_reads_a_file_and_stdin(tmp_path):
@@ -344,9 +360,7 @@ def test_check_reads_a_file_and_stdin(tmp_path):
     assert "incorrect" in tracefactory(*ask, "-", text="\\boxed{8}").stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+LACKING = [
         (["numbers", "--reference", "3", "--response", "3"], "tracefactory.verifiers.numbers"),
         (["numeric", "--response", "3"], "--reference"),
         (["numeric", "--reference", "3"], "--response"),
@@ -356,36 +370,44 @@ def test_check_reads_a_file_and_stdin(tmp_path):
         (["tracefactory.verifiers.numeric:verify", "--reference", "3", "--response", "3"], "judge"),
         (["tracefactory.verifiers.extract:nothing", "--reference", "3", "--response", "3"],
          "nothing"),
-    ],
-)  # fmt: skip
-def test_check_says_what_it_lacks(arguments, said, tmp_path):
-    error = tracefactory("check", *arguments, cwd=tmp_path, code=2).stderr
-    assert said in " ".join(error.split())
+]  # fmt: skip
+
+
+def test_check_says_what_it_lacks(tmp_path):
+    asked = {i: ["check", *case[0]] for i, case in enumerate(LACKING)}
+    refused(at_once(asked, cwd=tmp_path), [word for _, word in LACKING])
+
+
+def refused(answers, words):
+    """Each ends with 2, says its word, and is no accident."""
+    for said, word in zip(answers.values(), words, strict=True):
+        assert said.returncode == 2, said.stderr
+        assert "Traceback" not in said.stderr
+        assert word in " ".join(said.stderr.replace("│", " ").split())
 
 
 # --- Usage -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["frobnicate"], "frobnicate"),
-        (["run"], "RECIPE"),
-        (["run", "quickstart", "--no-such"], "--no-such"),
-        (["run", "quickstart", "--workers", "0"], "--workers"),
-        (
-            ["run", "quickstart", "--workers", "many"],
-            "'--workers': Input should be a valid integer",
-        ),
-        (["run", "quickstart", "--force", "nothing"], "problems, attempts, verdicts"),
-        (["run", "quickstart", "--retry", "all"], "--retry quarantined"),
-        (["run", "quickstart", "--set", "seed"], "seed"),
-        (["run", "quickstart", "--set", "stages.kept.kep=1"], "did you mean 'keep'?"),
-    ],
-)
-def test_wrong_words_end_with_2_and_say_which(arguments, said, tmp_path):
-    error = tracefactory(*arguments, cwd=tmp_path, code=2).stderr
-    assert said in " ".join(error.replace("│", " ").split())
+WRONG = [
+    (["frobnicate"], "frobnicate"),
+    (["run"], "RECIPE"),
+    (["run", "quickstart", "--no-such"], "--no-such"),
+    (["run", "quickstart", "--workers", "0"], "--workers"),
+    (
+        ["run", "quickstart", "--workers", "many"],
+        "'--workers': Input should be a valid integer",
+    ),
+    (["run", "quickstart", "--force", "nothing"], "problems, attempts, verdicts"),
+    (["run", "quickstart", "--retry", "all"], "--retry quarantined"),
+    (["run", "quickstart", "--set", "seed"], "seed"),
+    (["run", "quickstart", "--set", "stages.kept.kep=1"], "did you mean 'keep'?"),
+]
+
+
+def test_wrong_words_end_with_2_and_say_which(tmp_path):
+    asked = {i: case[0] for i, case in enumerate(WRONG)}
+    refused(at_once(asked, cwd=tmp_path), [word for _, word in WRONG])
     assert list(tmp_path.iterdir()) == []  # nothing was begun
 
 

@@ -42,8 +42,8 @@ seed: 7
 stages:
   problems:
     use: sample
-    chunk: {rows: 16}
-    families: [{name: modular_sum, count: 96}]
+    chunk: {rows: 8}
+    families: [{name: modular_sum, count: 64}]
   attempts:
     use: generate
     from: problems

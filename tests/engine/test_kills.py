@@ -8,7 +8,7 @@ import pytest
 from engine_harness import all_gone, clean, run, same, started
 
 KILLS = 20
-MODES = (("--workers", "2"), ("--inline",), ("--workers", "1"))
+MODES = (("--workers", "2"), ("--inline",))
 
 
 @pytest.mark.parametrize("words", [("--workers", "1"), ("--workers", "2")])
@@ -46,14 +46,13 @@ def test_driver_killed_twenty_times_gives_the_same_bytes(small, tmp_path):
     clean(folder)
 
 
-@pytest.mark.parametrize("moment", ["write", "rename", "link"])
+@pytest.mark.parametrize("moment", ["write", "rename"])
 def test_driver_killed_in_the_commit_gives_the_same_bytes(small, tmp_path, moment):
     """The commit is short: its moments are found by what lies in the folder."""
-    folder, seen = tmp_path / "run", 0
+    folder = tmp_path / "run"
     signs = {
         "write": lambda: (folder / "dataset.next").exists(),
         "rename": lambda: (folder / "dataset").exists(),
-        "link": lambda: (folder / "dataset.next" / "sft").exists(),
     }
     with started(small.recipe, folder, "--inline") as live:
         seen = live.until(signs[moment])

@@ -158,7 +158,7 @@ def test_a_new_checker_leaves_later_rounds_alone(tmp_path, monkeypatch):
 def test_the_version_of_a_checker_comes_from_its_module(taught, tmp_path):
     """The same by the command line, in processes that see another version."""
     words = ("plan", str(taught.recipe), "--folder", str(taught.folder), "--json")
-    for version, expected in (("1", {}), ("2", {"version": 6})):
+    for version, expected in (("1", {}), ("2", {"version": 8})):
         found = command(*words, env={"ENGINE_CHECK_VERSION": version})
         assert found.returncode == 0, found.stderr
         assert json.loads(found.stdout)["stages"]["verdicts"]["run"] == expected

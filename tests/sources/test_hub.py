@@ -162,6 +162,11 @@ def test_only_a_changed_dataset_is_read_again(folder, from_hub):
     pq.write_table(pa.Table.from_pylist(rows(60, 41)), folder / "changing/main/train-1.parquet")
     run(folder, "changed", recipe)
     assert manifest_of(changed)["funnel"]["problems.problems"] == 101
+    # the library's own cache takes all folders of one name for the same
+    (folder / "elsewhere").mkdir()
+    shutil.copytree(folder / "set", folder / "elsewhere/changing")
+    there = recipe.replace("id: changing", "id: elsewhere/changing")
+    assert manifest_of(run(folder, "there", there)[0])["funnel"]["problems.problems"] == 100
 
 
 @pytest.mark.parametrize(

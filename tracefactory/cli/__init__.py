@@ -1,4 +1,4 @@
-"""The command line: one file a command, heavy imports inside, data on stdout and the rest on stderr."""
+"""The command line: heavy imports inside commands, data on stdout, the rest on stderr."""
 
 import os
 import sys
@@ -51,8 +51,8 @@ def _run() -> int:
             return int(Exit.USAGE)
         traceback.print_exc()
         print(
-            "tracefactory: this is a fault of tracefactory, not of your recipe. Nothing finished is "
-            "lost; please report the text above.",
+            "tracefactory: this is a fault of tracefactory, not of your recipe. Nothing finished "
+            "is lost; please report the text above.",
             file=sys.stderr,
         )
         return int(Exit.INTERNAL)

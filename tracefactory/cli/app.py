@@ -113,9 +113,7 @@ def status(folder: FolderArgument, json: JsonOption = False) -> None:
 @app.command()
 def inspect(
     folder: FolderArgument,
-    row_id: Annotated[
-        str | None, typer.Argument(help="An attempt's id, or a problem's.")
-    ] = None,
+    row_id: Annotated[str | None, typer.Argument(help="An attempt's id, or a problem's.")] = None,
     malformed: Annotated[
         bool, typer.Option("--malformed", help="List input rows that never became problems.")
     ] = False,

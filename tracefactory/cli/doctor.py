@@ -1,4 +1,4 @@
-"""`tracefactory doctor`: can this machine, and this folder, do what a run needs? It really tries."""
+"""`tracefactory doctor`: can this machine do what a run needs? It really tries."""
 
 import fcntl
 import os

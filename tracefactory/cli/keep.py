@@ -45,7 +45,8 @@ def _show(report: Report, swept: bool) -> None:
         out.print(text, highlight=False, markup=False, soft_wrap=True)
 
     say(
-        f"{report.receipts:,} receipts, {report.files:,} files, {report.bytes:,} bytes read and compared"
+        f"{report.receipts:,} receipts, {report.files:,} files, "
+        f"{report.bytes:,} bytes read and compared"
     )
     for line in report.damaged_lines:
         say(f"damaged line: {line}")
@@ -80,7 +81,8 @@ def gc_command(
         plan = make_plan(recipe, held.path)
         if any(stage.run for stage in plan.stages.values()):
             raise RecipeError(
-                f"{where} has work to do for this recipe; run it first: only then is it known what it needs"
+                f"{where} has work to do for this recipe; run it first: only then is it known "
+                "what it needs"
             )
         receipts = Receipts(held.path / RECEIPTS)
         kept = [r for slot in plan.reused if (r := receipts.get(slot)) is not None]

@@ -105,7 +105,8 @@ def inspect_command(folder: Path, row_id: str | None, malformed: bool, as_json: 
     found = find_row(run, row_id)
     if found is None:
         raise RecipeError(
-            f"{row_id!r} is no attempt or problem of {run}; ids stand in the dataset's `id` and `problem_id`"
+            f"{row_id!r} is no attempt or problem of {run}; ids stand in the dataset's `id` "
+            "and `problem_id`"
         )
     if as_json:
         print_json(found)
@@ -134,7 +135,8 @@ def _show_row(found: Mapping[str, Any]) -> None:
         verdict = attempt["verdict"]
         if verdict:
             out.print(
-                f"verdict: {verdict['status']} ({verdict['reason']}), answer {verdict['final_answer']!r}, by {verdict['verifier']}",
+                f"verdict: {verdict['status']} ({verdict['reason']}), answer "
+                f"{verdict['final_answer']!r}, by {verdict['verifier']}",
                 highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
         fate = (

@@ -154,8 +154,8 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
         console.print(f"quarantined: {line}", highlight=False, markup=False, soft_wrap=True)
     words = {
         Exit.DONE: "done",
-        Exit.QUARANTINED: f"finished with {len(outcome.failed)} quarantined; see {folder}/quarantine",
-        Exit.INTERRUPTED: "interrupted; everything finished is kept, give the same command to go on",
+        Exit.QUARANTINED: f"finished, {len(outcome.failed)} quarantined; see {folder}/quarantine",
+        Exit.INTERRUPTED: "interrupted; what is finished is kept, give the same command to go on",
     }
     console.print(
         f"{words.get(outcome.code, 'ended')} in {seconds:.1f} s", highlight=False, soft_wrap=True

@@ -14,7 +14,7 @@ ORDER = ("sft", "rl", "pretrain", "rejected")
 
 @functools.cache
 def _environment() -> Environment:
-    # The card is Markdown read by people, not HTML: nothing is escaped, and nothing missing is let by.
+    # The card is Markdown, not HTML: nothing is escaped; and nothing missing is let by.
     return Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
@@ -39,7 +39,7 @@ def share(part: int, whole: int) -> str:
 
 
 def card(manifest: Manifest, title: str) -> str:
-    """README.md of the dataset: how to load it, what is in it, how it was checked, what it lacks."""
+    """README.md of the dataset: how to load it, what is in it, how it was checked, its limits."""
     template = importlib.resources.files("tracefactory").joinpath("card.md.j2").read_text("utf-8")
     configs = {name: manifest.configs[name] for name in ORDER if name in manifest.configs}
     traces: list[Mapping[str, Any]] = [

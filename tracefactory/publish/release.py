@@ -104,7 +104,7 @@ def _configs(shards: Iterable[Shard]) -> dict[str, dict[str, Any]]:
 def funnel(
     recipe: Recipe, totals: Mapping[str, Mapping[str, int]], configs: Mapping[str, Any]
 ) -> dict[str, int]:
-    """Rows after each step, in the order of the recipe: what went in, what came out, and why not."""
+    """Rows after each step, in the order of the recipe."""
     steps: dict[str, int] = {}
     for name in recipe.order():
         counts = totals[name]

@@ -42,7 +42,7 @@ def _frame(table: pa.Table) -> pl.DataFrame:
 
 
 def joined(inputs: Inputs, chunk: Chunk, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All attempts of a chunk with everything known of them, and all its problems with their rates."""
+    """All attempts of a chunk with all that is known of them, and its problems with their rates."""
     moved = split_of(inputs, chunk)
     instruction = chunk.facts.get("instruction", "")
     problems = _frame(inputs.table("problems", PROBLEM_SCHEMA, chunk)).with_columns(
@@ -101,7 +101,7 @@ def _dropped(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
 
 def _rated(problems: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Problems with the pass rate of all teachers together; those without a sound reference are out."""
+    """Problems with the pass rate of all teachers together; bad references are left out."""
     rates = (
         with_rates(verdicts, by=("problem_id",))
         .group_by("problem_id")

@@ -1,1 +1,1 @@
-"""Where problems come from: families of our own, files, Hugging Face datasets, stored generations."""
+"""Where problems come from: own families, files, Hugging Face datasets, stored generations."""

@@ -24,7 +24,7 @@ class ChunkSize(Settings):
     tokens: Annotated[int, Field(ge=1)] = 8_000_000
     """Of their text and of the answers expected to it."""
     answer_tokens: Annotated[int, Field(ge=0)] = 0
-    """Tokens expected in all attempts at one problem together: set it for models that think long."""
+    """Tokens expected in all attempts at one problem: set it for models that think long."""
 
     def problems(self, chars_per_problem: float) -> int:
         """Problems that fit into a chunk when each has so many characters."""

@@ -18,14 +18,25 @@ def _load(hub: Mapping[str, Any]) -> Any:  # noqa: ANN401  (datasets has no type
     import datasets
 
     datasets.disable_progress_bars()
+    cache = None
+    if "folder_sha256" in hub:
+        # The library knows a local folder with a README again by its name alone, and would give
+        # the rows it once had, or those of another folder so called.
+        root = Path(datasets.config.HF_DATASETS_CACHE)
+        cache = str(root / f"tracefactory-{hub['folder_sha256'][:16]}")
     try:
         return datasets.load_dataset(
-            hub["id"], name=hub["config"], split=hub["split"], revision=hub["revision"]
+            hub["id"],
+            name=hub["config"],
+            split=hub["split"],
+            revision=hub["revision"],
+            cache_dir=cache,
         )
     except Exception as error:  # whatever datasets raises, it is about what the recipe asked for
         raise SourceError(
-            f"hub dataset {hub['id']!r} (config {hub['config']!r}, split {hub['split']!r}, revision "
-            f"{hub['revision']!r}): {type(error).__name__}: {str(error)[:500]}. Check the names; for a "
+            f"hub dataset {hub['id']!r} (config {hub['config']!r}, split {hub['split']!r}, "
+            f"revision {hub['revision']!r}): {type(error).__name__}: {str(error)[:500]}. "
+            "Check the names; for a "
             "private one set HF_TOKEN; without a network give a local folder or use `file:`"
         ) from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.receipt import Receipt
@@ -84,7 +84,7 @@ class TableSettings(StageConfig):
     """Narrow kind."""
     verifier: str = "numeric"
     """Checker: a shipped one by its short name, or `mypkg.checks:verify`."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Settings of the checker for these problems."""
     answer_after: str | None = None
     """Responses give their answer after this marker, at the start of a line, such as `A:`."""
@@ -119,8 +119,11 @@ class TableSource:
 
     def name(self) -> str:
         """How the input is called in published rows."""
-        on_the_hub = isinstance(self.place, HubPlace) and not Path(self.place.id).exists()
-        return self.settings.source or (self.place.id if on_the_hub else "local")
+        if self.settings.source is not None:
+            return self.settings.source
+        if isinstance(self.place, HubPlace) and not Path(self.place.id).exists():
+            return self.place.id
+        return "local"
 
     def rules(self) -> Rules:
         """How a row becomes a problem."""
@@ -143,10 +146,7 @@ class TableSource:
         """The orders of a phase."""
         left = self.phases() - phase
         if left == 3 and isinstance(self.place, HubPlace):
-            settings = {"step": "open", "hub": _where(self.place)}
-            if Path(self.place.id).is_dir():  # no revision tells that it changed
-                settings["content"] = _folder_digest(self.place.id)
-            yield Order("open", settings)
+            yield Order("open", {"step": "open", "hub": _where(self.place)})
         elif left == 2:
             version = versioned(full_address(self.settings.verifier))
             rules = self.rules().to_json()
@@ -239,7 +239,10 @@ class TableSource:
 
 
 def _where(place: HubPlace) -> dict[str, Any]:
-    return place.model_dump(mode="json", include={"id", "config", "split", "revision"})
+    where = place.model_dump(mode="json", include={"id", "config", "split", "revision"})
+    if Path(place.id).is_dir():  # no revision tells when it changes
+        where["folder_sha256"] = _folder_digest(place.id)
+    return where
 
 
 def _piece_json(piece: Piece) -> dict[str, Any]:

@@ -182,6 +182,7 @@ class Reading:
         self.chars = 0
 
     def bad(self, file: str, line: int, reason: str, excerpt: str) -> None:
+        """Note a row that is no problem."""
         self.malformed.append({"file": file, "line": line, "reason": reason, "excerpt": excerpt})
 
     def add(self, file: str, row: Row | BadRow) -> None:
@@ -372,7 +373,7 @@ def _one_each(
 
 
 def _numbered(rows: list[dict[str, Any]]) -> Iterator[Attempt]:
-    """Attempts in a fixed order, numbered per problem and teacher where the input gives no number."""
+    """Attempts in a fixed order, numbered per problem and teacher where they have no number."""
 
     def text_hash(row: dict[str, Any]) -> bytes:
         return hashlib.sha256(row["text"].encode()).digest()

@@ -1,1 +1,1 @@
-"""What a recipe can say after `use:`: one file a stage, each with its config, its plan and its work."""
+"""What a recipe can say after `use:`: one file a stage, with its config, plan and work."""

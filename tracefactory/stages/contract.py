@@ -131,7 +131,7 @@ class Stage(Protocol):
     """Raised when the same inputs and config would give other outputs."""
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
-        """Do one unit of work: a pure function of config and inputs (and, if paid for, the journal)."""
+        """Do one unit of work: a pure function of config and inputs (and the journal)."""
         ...
 
 
@@ -163,17 +163,17 @@ class RoundsStage(Stage, Protocol):
     """Orders round after round."""
 
     def judged(self, config: Any) -> bool:
-        """Does a next round depend on verdicts? Then the recipe must have a stage that gives them."""
+        """Does a next round depend on verdicts? Then the recipe must have a verify stage."""
         ...
 
     def facts(self, config: Any) -> Mapping[str, str]:
-        """Facts of chunks that pass through without work; those worked on carry them in the result."""
+        """Facts of chunks that pass through without work; others have them from the result."""
         ...
 
     def order(
         self, config: Any, plan: Plan, chunk: Chunk, round: int, verdict: Receipt | None
     ) -> Order | None:
-        """The work of a round, given the chunk so far and the verdicts' receipt of the last round."""
+        """The work of a round, given the chunk so far and the last round's verdict receipt."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Drop traces that repeat another, word for word up to white space: the same one whatever the order.
+"""Drop traces that repeat another, up to white space; which one stays depends on no order.
 
 Three phases on disk, each task with its receipt, so that no step holds all rows:
 

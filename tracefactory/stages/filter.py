@@ -34,18 +34,15 @@ class FilterConfig(StageConfig):
             try:
                 _frame(VERDICT_SCHEMA.empty_table()).select(pl.sql_expr(rule).cast(pl.Boolean))
             except pl.exceptions.PolarsError as error:
-                raise ValueError(
-                    f"rule {rule!r}: {_first_line(error)}; columns: {_columns()}"
-                ) from error
+                raise ValueError(f"rule {rule!r}: {_first_line(error)}") from error
         return rules
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
-
-
-def _columns() -> str:
-    return ", ".join(_frame(VERDICT_SCHEMA.empty_table()).columns)
+    """What Polars says first, and the columns if it does not name them."""
+    said = str(error).strip().splitlines()[0]
+    columns = ", ".join(_frame(VERDICT_SCHEMA.empty_table()).columns)
+    return said if "valid columns" in said else f"{said}; columns: {columns}"
 
 
 def _frame(verdicts: pa.Table) -> pl.DataFrame:

@@ -52,11 +52,11 @@ class GenerateConfig(StageConfig):
     """Have a teacher answer problems."""
 
     teacher: TeacherSettings
-    """Who answers: `{kind: solver, ...}`, or one of your own, `{kind: mypkg.teachers:Mine, options: {...}}`."""
+    """Who answers: `{kind: solver}`, or your own, `{kind: mypkg.teachers:Mine, options: {}}`."""
     attempts: Attempts = Attempts()
     """How many attempts a problem gets."""
     instruction: str = "Put the final answer in \\boxed{}."
-    """One line put under every statement, for the teacher and in the published rows; empty: none."""
+    """One line under every statement, for the teacher and in published rows; empty: none."""
     judge: str | None = None
     """Which verify stage's verdicts plan the next round, when several read this stage."""
 
@@ -79,7 +79,7 @@ class Generate:
     Config: ClassVar[type[StageConfig]] = GenerateConfig
     version = "1"
     journals = True
-    """Finished completions of paid teachers are journalled; the driver clears that after the receipt."""
+    """Paid completions are journalled; the driver removes the journal after the receipt."""
     roles = ("attempts",)
 
     def judged(self, config: GenerateConfig) -> bool:
@@ -147,7 +147,7 @@ class Generate:
         )
 
     def facts(self, config: GenerateConfig) -> dict[str, str]:
-        """What holds for chunks that pass through too: held-out problems are asked in the same words."""
+        """Of chunks that pass through too: held-out problems are asked in the same words."""
         return {"rate_over": str(config.attempts.min), "instruction": config.instruction}
 
     @staticmethod

@@ -40,9 +40,9 @@ class FamilyDraw(Settings):
     """One of the families: `tracefactory recipes --families` lists them."""
     count: Annotated[int, Field(ge=0)]
     """Training problems."""
-    split: dict[str, Annotated[int, Field(ge=0)]] = {}
+    split: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict[str, int])
     """Held-out problems: `test`, `ood_<name>`, or `ood` for each out-of-distribution split."""
-    knobs: dict[str, Any] = {}
+    knobs: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Difficulty settings of the family."""
 
     @model_validator(mode="after")
@@ -54,12 +54,13 @@ class FamilyDraw(Settings):
             for split, count in self.draws():
                 if split not in known:
                     raise FamilyError(
-                        f"family {self.name} has no split {split!r}; it has {', '.join(known)}, and `ood` for all"
+                        f"family {self.name} has no split {split!r}; it has {', '.join(known)}, "
+                        "and `ood` for all"
                     )
                 if count > (most := capacity(self.name, knobs, split)):
                     raise FamilyError(
-                        f"family {self.name} has only {most:,} distinct {split} problems at these knobs; "
-                        f"{count:,} were asked for. Ask for fewer or widen the knobs"
+                        f"family {self.name} has only {most:,} distinct {split} problems at these "
+                        f"knobs; {count:,} were asked for. Ask for fewer or widen the knobs"
                     )
         except FamilyError as error:
             raise ValueError(str(error)) from error

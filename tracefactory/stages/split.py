@@ -32,7 +32,7 @@ class SplitConfig(StageConfig):
     """Hold a share of the training problems back for testing."""
 
     test: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """Share of `train` problems that become `test`, by a hash of the statement and the run's seed."""
+    """Share of `train` problems that become `test`, by a hash of statement and seed."""
 
 
 def held_out(statement: str, seed: int, share: float) -> bool:

@@ -36,7 +36,7 @@ class VerifyConfig(StageConfig):
     """Check every attempt."""
 
     verifier: str | None = None
-    """Checker to use for all problems instead of the one each names: `numeric`, `mypkg.checks:verify`."""
+    """Checker for all problems instead of the one each names: `numeric`, `mypkg.checks:verify`."""
     also: tuple[str, ...] = ()
     """Measures beside the verdict, such as `steps`; they never change the status."""
 

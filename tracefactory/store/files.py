@@ -45,8 +45,8 @@ def disk_errors(path: Path, n_bytes: int) -> Generator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise ResourceError(
-                f"disk full: {path} needs {n_bytes:,} bytes ({error.strerror}). Nothing finished is "
-                "lost: free some space and give the same command again."
+                f"disk full: {path} needs {n_bytes:,} bytes ({error.strerror}). Nothing finished "
+                "is lost: free some space and give the same command again."
             ) from error
         if error.errno in _REFUSED:
             raise ResourceError(
@@ -185,5 +185,5 @@ def read_parquet(
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise IntegrityError(
             f"{path}: cannot be read back ({str(error)[:200]}). Run `tracefactory fsck` on the run "
-            "folder to see what is damaged; `fsck --sweep` sets it aside and the next run makes it again."
+            "folder to see what is damaged; `fsck --sweep` sets it aside, and a run makes it again."
         ) from error

@@ -118,7 +118,7 @@ def _check_sums(dataset: Path) -> Iterator[str]:
 def sweep(run: Path, report: Report) -> None:
     """Remove orphans; set damaged outputs aside, so that their chunks run again.
 
-    Raw responses whose receipt may be one of the damaged lines were paid for: they are set aside too.
+    Raw responses whose receipt may be a damaged line were paid for: they are set aside too.
     The caller holds the run's lock.
     """
     for name in report.orphans:

@@ -82,7 +82,7 @@ class Home:
         return read_parquet(self.path / output.name, columns, filters)
 
     def present(self, receipt: Receipt) -> bool:
-        """Do all outputs of a receipt exist with the stated size? (The hashes are fsck's business.)"""
+        """Do all outputs of a receipt exist with the stated size? Hashes are fsck's business."""
         for output in receipt.outputs:
             try:
                 if (self.path / output.name).stat().st_size != output.bytes:
@@ -92,7 +92,7 @@ class Home:
         return True
 
     def journal(self, stem: str, key: str) -> "Journal":
-        """The journal of one unit of work; `key` keeps an edited recipe from reading old answers."""
+        """The journal of one unit of work; `key` keeps an edited recipe from old answers."""
         return Journal(self.path / "journal", f"{stem}.{key[:12]}")
 
 

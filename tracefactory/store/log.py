@@ -61,7 +61,7 @@ def parse(line: bytes) -> Mapping[str, Any] | str:
 
 
 def replay(path: Path) -> Iterator[Line | Damage]:
-    """All lines in order, good or damaged; nothing if there is no such file. Never raises on content."""
+    """All lines in order, good or damaged; none if there is no file. Never raises on content."""
     if not path.exists():
         return
     offset = 0

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, cast
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Field, Tag
 
 from tracefactory.recipe.model import Settings
 from tracefactory.teachers.contract import Teacher
@@ -15,7 +15,7 @@ class OwnTeacher(Settings):
 
     kind: str
     """`module:Name`: called with `options` on the worker, it gives a Teacher."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict[str, Any])
     """What it is called with."""
 
 
