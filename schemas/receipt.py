@@ -70,13 +70,13 @@ class Receipt:
 
 def _output(data: Mapping[str, Any]) -> Output:
     """One output of a receipt line; a line of another version may have anything in its place."""
-    output = Output(**data)
-    texts, numbers = (output.role, output.name, output.sha256), (output.bytes, output.rows)
-    if not all(isinstance(text, str) for text in texts) or "\0" in output.name:
+    texts = [data.get(name) for name in ("role", "name", "sha256")]
+    numbers = [data.get(name) for name in ("bytes", "rows")]
+    if not all(isinstance(text, str) and "\0" not in text for text in texts):
         raise ValueError("not an output")
     if not all(type(number) is int for number in numbers):
         raise ValueError("not an output")
-    return output
+    return Output(**data)
 
 
 RECEIPT_SCHEMA = pa.schema(

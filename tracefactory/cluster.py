@@ -10,7 +10,7 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -134,7 +134,7 @@ _WORKER_ENV = {
 
 
 @contextmanager
-def _interrupts_kept_from_children() -> Iterator[None]:
+def _interrupts_kept_from_children() -> Generator[None]:
     """Have threads started here, and all processes they ever start, never see Ctrl-C.
 
     A terminal sends it to every process of the group, and one that is still starting would die of

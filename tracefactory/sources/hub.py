@@ -22,8 +22,9 @@ def _load(hub: Mapping[str, Any]) -> Any:  # noqa: ANN401  (datasets has no type
     if "folder_sha256" in hub:
         # The library knows a local folder with a README again by its name alone, and would give
         # the rows it once had, or those of another folder so called.
-        root = Path(datasets.config.HF_DATASETS_CACHE)
-        cache = str(root / f"tracefactory-{hub['folder_sha256'][:16]}")
+        from datasets.config import HF_DATASETS_CACHE
+
+        cache = str(Path(HF_DATASETS_CACHE) / f"tracefactory-{hub['folder_sha256'][:16]}")
     try:
         return datasets.load_dataset(
             hub["id"],
