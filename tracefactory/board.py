@@ -30,12 +30,19 @@ def without_paths(data: Any) -> Any:
     """The same plain data with every `path` of a local file replaced by nothing."""
     if isinstance(data, Mapping):
         return {
-            key: None if key == "path" and "://" not in str(value) else without_paths(value)
+            key: None if _is_local(key, value) else without_paths(value)
             for key, value in cast("Mapping[str, Any]", data).items()
         }
     if isinstance(data, list | tuple):
         return [without_paths(item) for item in cast("list[Any]", data)]
     return data
+
+
+def _is_local(key: str, value: object) -> bool:
+    """Does this place of a recipe say where an input lies on this machine?"""
+    if key == "path":
+        return "://" not in str(value)
+    return key == "id" and str(value).startswith("/")  # a Hugging Face dataset in a local folder
 
 
 Lookup = Callable[[str], Receipt | None]

@@ -444,12 +444,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_a_folder_that_is_something_else_is_refused(tmp_path):
     place = Place(tmp_path, rows=lines(row(1)))
-    place.run(folder="rows.jsonl").says(6, "rows.jsonl is a file; give a folder")
+    place.run(folder="rows.jsonl").says(2, "rows.jsonl is a file; give a folder")
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "cat.jpg").write_bytes(b"cat")
     place.run(folder="photos").says(
-        6, "photos holds files but is no run folder", "empty or new folder with --folder"
+        2, "photos holds files but is no run folder", "empty or new folder with --folder"
     )
     assert files_of(photos) == {"cat.jpg": b"cat"}
 

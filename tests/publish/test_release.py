@@ -21,21 +21,10 @@ import yaml
 from tracefactory.errors import IntegrityError
 from tracefactory.publish.stats import counted, rate_bins
 from tracefactory.schemas.manifest import Stats
-from tracefactory.schemas.trace import SFT_SCHEMA, VIEW_SCHEMAS
+from tracefactory.schemas.traces import SFT_SCHEMA, VIEW_SCHEMAS
 from tracefactory.stages.split import held_out
 from tracefactory.store.files import read_parquet
 from tracefactory.verifiers.extract import split_reasoning
-
-EMPTY_ROW_GROUP = pytest.mark.xfail(
-    reason="store/files.py: parquet_bytes writes a row group of 0 rows, on which datasets fails"
-)
-ROW_GROUPS = pytest.mark.xfail(
-    reason="publish: nobody tells the release how many row groups a shard has; it says 1"
-)
-SAME_NAME = pytest.mark.xfail(
-    reason="card.md.j2: configs say nothing that changes with their content, such as a description"
-)
-YAML_TITLE = pytest.mark.xfail(reason="card.md.j2: pretty_name is not quoted")
 
 COMMAND = Path(sys.executable).with_name("tracefactory")
 
@@ -186,7 +175,6 @@ def load(home, *runs):
     return [found[folder] for folder in folders]
 
 
-@SAME_NAME
 def test_two_releases_are_not_taken_for_one_by_the_reader_s_cache(no_filter, tmp_path):
     """`datasets` tells local folders apart by name and card alone, and ours are all `dataset`."""
     other = run(NO_FILTER.replace("seed: 7", "seed: 8"), tmp_path / "other")
@@ -239,7 +227,6 @@ def test_a_filter_that_keeps_nothing_leaves_one_empty_file(nothing_kept):
     assert set(manifest_of(nothing_kept)["configs"]) == {"sft", "rl", "rejected"}
 
 
-@EMPTY_ROW_GROUP
 def test_an_empty_sft_still_loads_as_a_stream(nothing_kept, tmp_path):
     (found,) = load(tmp_path, nothing_kept)
     assert found["default"] == []
@@ -535,7 +522,6 @@ def test_shard_stats_are_one_row_a_shard(loaded, small):
         assert counts == [None] * 6 if row["config"] == "rl" else sum(counts) == row["rows"]
 
 
-@ROW_GROUPS
 def test_row_groups_are_counted_where_there_are_several(tmp_path):
     (tmp_path / "recipe.yaml").write_text(NO_FILTER)
     small_groups = (
@@ -581,13 +567,14 @@ def test_the_card_names_every_config_and_split(small):
     assert f"| sft | train | {rows:,} | 4 |" in body
 
 
-@YAML_TITLE
 @pytest.mark.parametrize("title", ['Sums: "verified" #1', "- [x] {y}", "'", "ü\u2028é"])
 def test_any_title_makes_a_card_that_can_be_read(no_filter, title):
     from tracefactory.publish.card import card
     from tracefactory.schemas.manifest import Manifest
 
-    text = card(Manifest(**manifest_of(no_filter)), title)
+    manifest = Manifest(**manifest_of(no_filter))
+    contents = dict.fromkeys([*manifest.configs, "shard_stats"], "0")
+    text = card(manifest, title, contents)
     head = yaml.safe_load(text.split("---\n", 2)[1])
     assert head["pretty_name"] == title
     assert f"\n# {title}\n" in text

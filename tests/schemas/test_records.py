@@ -30,7 +30,7 @@ from tracefactory.schemas.manifest import (
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.receipt import RECEIPT_SCHEMA, Output, Receipt
 from tracefactory.schemas.rows import records, table_of
-from tracefactory.schemas.trace import SFT_SCHEMA, VIEW_SCHEMAS, Message, Trace
+from tracefactory.schemas.traces import SFT_SCHEMA, VIEW_SCHEMAS, Message, Trace
 from tracefactory.schemas.verdict import STATUSES, VERDICT_SCHEMA, StepCounts, Verdict
 from tracefactory.stages.contract import Inputs
 from tracefactory.store.home import Home

@@ -189,12 +189,6 @@ def test_what_is_not_there_is_said(folder):
             assert all(word in said for word in NOT_THERE[asked]), said
 
 
-HUB_ID = pytest.mark.xfail(
-    reason="board.py: without_paths leaves the absolute path of a local dataset folder in hub.id"
-)
-
-
-@HUB_ID
 def test_where_a_local_dataset_lies_is_no_part_of_the_release(folder, from_hub):
     found, _ = run(
         folder, "absolute", SAMPLE.replace("PLACE", HUB), f"stages.problems.hub.id={folder}/set"

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_crash import Zygote, copier, receipt, start, table, tree
 
-from tracefactory.errors import IntegrityError, ResourceError
+from tracefactory.errors import IntegrityError, RecipeError, ResourceError
 from tracefactory.schemas.receipt import Output, Receipt
 from tracefactory.store.files import TEMPORARY, sha256_of
 from tracefactory.store.home import LOCK, RECEIPTS, Home, Receipts, RunFolder, canonical, digest
@@ -277,9 +277,9 @@ def test_a_folder_that_is_none_of_ours_is_refused_untouched(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / ".tmp-mine").write_bytes(b"dear")
     before = tree(tmp_path)
-    with pytest.raises(IntegrityError, match="--folder"):
+    with pytest.raises(RecipeError, match="--folder"):
         RunFolder(tmp_path / "photos")
-    with pytest.raises(IntegrityError, match="is a file"):
+    with pytest.raises(RecipeError, match="is a file"):
         RunFolder(tmp_path / "photos" / ".tmp-mine")
     assert tree(tmp_path) == before
     (tmp_path / "empty").mkdir()

@@ -38,8 +38,13 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def card(manifest: Manifest, title: str) -> str:
-    """README.md of the dataset: how to load it, what is in it, how it was checked, its limits."""
+def card(manifest: Manifest, title: str, contents: Mapping[str, str]) -> str:
+    """README.md of the dataset: how to load it, what is in it, how it was checked, its limits.
+
+    `contents` is a hash of the files of each config. It stands in the configs' descriptions,
+    because `datasets` would take two local folders with files of the same names for one, and
+    serve the rows of the first from its cache.
+    """
     template = importlib.resources.files("tracefactory").joinpath("card.md.j2").read_text("utf-8")
     configs = {name: manifest.configs[name] for name in ORDER if name in manifest.configs}
     traces: list[Mapping[str, Any]] = [
@@ -63,6 +68,7 @@ def card(manifest: Manifest, title: str) -> str:
         .render(
             title=title,
             m=manifest,
+            contents=contents,
             configs=configs,
             sft=_first(configs, "sft"),
             rejected=_first(configs, "rejected"),

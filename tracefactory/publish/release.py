@@ -26,7 +26,7 @@ from tracefactory.schemas.manifest import (
     Stats,
 )
 from tracefactory.schemas.receipt import Output, Receipt
-from tracefactory.schemas.trace import VIEW_SCHEMAS
+from tracefactory.schemas.traces import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import STATUSES
 from tracefactory.stages.contract import Plan
 from tracefactory.store.commit import MANIFEST, commit_dataset, committed
@@ -73,7 +73,7 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
                 bytes=output.bytes,
                 file_sha256=output.sha256,
                 content_sha256=fact["content_sha256"],
-                row_groups=fact.get("row_groups", 1),
+                row_groups=fact["row_groups"],
                 schema_sha256=schema,
                 schema_version=SCHEMA_VERSION,
                 writer=WRITER,
@@ -175,8 +175,13 @@ def _texts(manifest: Manifest, shards: list[Shard], title: str) -> Iterator[tupl
             f"manifest/shards/{shard.stats.path.replace('/', '-')}.json",
             _pretty(shard.stats.to_json()),
         )
-    yield "manifest/shards.parquet", bytes(parquet_bytes(stats_table(shards), published=True))
-    yield "README.md", card(manifest, title).encode()
+    table = bytes(parquet_bytes(stats_table(shards), published=True))
+    yield "manifest/shards.parquet", table
+    contents = {"shard_stats": hashlib.sha256(table).hexdigest()[:16]}
+    for config in manifest.configs:
+        hashes = [s.output.sha256 for s in shards if s.stats.config == config]
+        contents[config] = hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
+    yield "README.md", card(manifest, title, contents).encode()
 
 
 def release(

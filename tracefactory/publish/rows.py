@@ -17,7 +17,7 @@ import pyarrow as pa
 from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
-from tracefactory.schemas.trace import VIEW_SCHEMAS
+from tracefactory.schemas.traces import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs
 from tracefactory.stages.split import split_of

@@ -23,6 +23,7 @@ from tracefactory.publish.stats import Measured, problem_stats, trace_stats
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
+from tracefactory.store.files import row_group_rows
 from tracefactory.store.home import Home, Journal
 from tracefactory.task import Chunk
 
@@ -87,7 +88,11 @@ class Publish:
         for role, table in tables.items():
             stats = problem_stats(table) if role.startswith("rl.") else trace_stats(table, measured)
             facts[role] = orjson.dumps(
-                {"content_sha256": content_digest(table), "stats": asdict(stats)}
+                {
+                    "content_sha256": content_digest(table),
+                    "row_groups": -(-table.num_rows // row_group_rows(table, published=True)),
+                    "stats": asdict(stats),
+                }
             ).decode()
         return Result(tables, {role: table.num_rows for role, table in tables.items()}, facts)
 

@@ -126,15 +126,9 @@ def parquet_bytes(table: pa.Table, *, published: bool = False) -> memoryview:
     that changes few rows re-uploads few bytes. All pages carry a checksum.
     """
     table = table.replace_schema_metadata(None).combine_chunks()
-    rows = max(1, table.num_rows)
-    per_row = max(1, sum(map(_value_bytes, table.columns)) // rows)
     options: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": 1,
-        "row_group_size": max(
-            1,
-            min(1 << 20, (PUBLISHED_ROW_GROUP_BYTES if published else ROW_GROUP_BYTES) // per_row),
-        ),
         "write_page_checksum": True,
         "store_schema": True,
     }
@@ -149,8 +143,17 @@ def parquet_bytes(table: pa.Table, *, published: bool = False) -> memoryview:
             },
         }
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **options)
+    with pq.ParquetWriter(sink, table.schema, **options) as writer:
+        if table.num_rows:  # readers that stream fail on a row group without rows
+            writer.write_table(table, row_group_size=row_group_rows(table, published=published))
     return memoryview(cast("Any", sink.getvalue()))
+
+
+def row_group_rows(table: pa.Table, *, published: bool) -> int:
+    """Rows of a row group: as many as fit its size, counted from the values alone."""
+    size = PUBLISHED_ROW_GROUP_BYTES if published else ROW_GROUP_BYTES
+    per_row = sum(map(_value_bytes, table.columns)) // max(1, table.num_rows)
+    return max(1, min(1 << 20, size // max(1, per_row)))
 
 
 def sha256_of(path: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Self
 import orjson
 import pyarrow as pa
 
-from tracefactory.errors import IntegrityError
+from tracefactory.errors import RecipeError
 from tracefactory.schemas.receipt import Output, Receipt
 from tracefactory.store.commit import recover_commit
 from tracefactory.store.files import (
@@ -188,13 +188,13 @@ class RunFolder:
         Raises:
             LockedError: a live run holds it.
             ResourceError: it cannot be written.
-            IntegrityError: the folder is not a run folder.
+            RecipeError: the folder is not a run folder.
         """
         self.path = path = path.absolute()
         if path.exists() and not path.is_dir():
-            raise IntegrityError(f"{path} is a file; give a folder for the run with --folder")
+            raise RecipeError(f"{path} is a file; give a folder for the run with --folder")
         if path.is_dir() and not (path / LOCK).exists() and any(path.iterdir()):
-            raise IntegrityError(
+            raise RecipeError(
                 f"{path} holds files but is no run folder (no {LOCK}); give an empty or new folder "
                 "with --folder"
             )

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, cast
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from tracefactory.recipe.model import Settings
 from tracefactory.teachers.contract import Teacher
 from tracefactory.teachers.solver import Solver, SolverConfig
-from tracefactory.verifiers.contract import resolve, versioned
+from tracefactory.verifiers.contract import AddressError, resolve, versioned
 
 
 class OwnTeacher(Settings):
@@ -17,6 +17,15 @@ class OwnTeacher(Settings):
     """`module:Name`: called with `options` on the worker, it gives a Teacher."""
     options: dict[str, Any] = Field(default_factory=dict[str, Any])
     """What it is called with."""
+
+    @field_validator("kind")
+    @classmethod
+    def _is_there(cls, kind: str) -> str:
+        try:
+            resolve(kind)
+        except AddressError as error:
+            raise ValueError(str(error)) from error
+        return kind
 
 
 def _kind_of(settings: Any) -> str:  # noqa: ANN401  (whatever the recipe says)
