@@ -85,3 +85,12 @@ VERDICT_SCHEMA = pa.schema(
         pa.field("steps_evidence", pa.string()),
     ]
 )
+
+SOLVED_SCHEMA = pa.schema(
+    [
+        pa.field("problem_id", pa.string(), nullable=False),
+        pa.field("n_correct", pa.int32(), nullable=False),
+        pa.field("closed", pa.bool_(), nullable=False),  # quarantined: no more attempts
+    ]
+)
+"""What one round's verdicts mean for the next: one row a problem."""

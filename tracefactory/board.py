@@ -218,9 +218,19 @@ class Board:
 
     def _task(self, node: Node, order: Order) -> Task:
         version = f"{node.stage.version}+{order.version}" if order.version else node.stage.version
-        return Task(
+        task = Task(
             node.name, order.chunk, order.round, node.use, version, order.config, order.inputs
         )
+        return replace(task, previous=self._previous(task, order.asked)) if order.asked else task
+
+    def _previous(self, task: Task, asked: str) -> tuple[Output, ...]:
+        """Outputs of the slot's last receipt, when only what it was asked for has changed."""
+        old = self._lookup(task.slot)
+        if old is None or old.facts.get("asked") != asked or not self._home.present(old):
+            return ()
+        parts = task.parts()
+        same = all(old.parts.get(name) == parts[name] for name in ("use", "version", "config"))
+        return old.outputs if same else ()
 
     def reusable(self, task: Task, receipt: Receipt) -> bool:
         """Is this receipt's work the task's work, still there, and not to be done again?"""
@@ -325,7 +335,7 @@ class Board:
             judge = self._nodes[str(teacher.judge)]
             this_round = Chunk(
                 self._name_at(judge, teacher.name, before),
-                {**before.files, "attempts": receipt.outputs, "verdicts": ()},
+                {**before.files, "attempts": receipt.outputs, "verdicts": (), "solved": ()},
                 loop.chunk.facts,
                 before.root,
             )
@@ -341,7 +351,9 @@ class Board:
             return
         del self._loops[key]
         teacher.active -= 1
-        attempts_only = {r: f for r, f in loop.chunk.files.items() if r != "verdicts"}
+        attempts_only = {
+            r: f for r, f in loop.chunk.files.items() if r not in ("verdicts", "solved")
+        }
         self._deliver(teacher, replace(loop.chunk, files=attempts_only), but=teacher.judge)
         judge = self._nodes[str(teacher.judge)]
         self._deliver(

@@ -68,6 +68,8 @@ class Task:
     """Problem ids to work on: all when empty. Used to bisect a chunk that kills its worker."""
     skip: tuple[str, ...] = ()
     """Problem ids to leave out: quarantined. Not part of the key."""
+    previous: tuple[Output, ...] = ()
+    """What the slot's last receipt left, if it can be used again. Not part of the key."""
 
     @property
     def slot(self) -> str:

@@ -80,7 +80,7 @@ def probe(home: Home, task: Task) -> None:
 
 def _done(home: Home, task: Task, stage: Any, key: str) -> Result:  # noqa: ANN401
     journal = home.journal(f"{task.stage}.{task.stem}", key)
-    inputs = Inputs(home, task.inputs, frozenset(task.only), frozenset(task.skip))
+    inputs = Inputs(home, task.inputs, frozenset(task.only), frozenset(task.skip), task.previous)
     try:
         return cast("Result", stage.work(task.config, inputs, journal))
     finally:

@@ -1,5 +1,6 @@
 """What `plan` says would run, and why; and that a run then does exactly that."""
 
+import dataclasses
 import json
 import shutil
 from collections import Counter
@@ -153,6 +154,28 @@ def test_a_new_checker_leaves_later_rounds_alone(tmp_path, monkeypatch):
     assert "verdicts" in ran
     assert {p.name: p.stat().st_mtime_ns for p in (folder / "raw").iterdir()} == raw
     assert "attempts" not in did(run_here(recipe, folder, "stages.verdicts.also=[steps]"))
+
+
+def test_a_checker_that_decides_otherwise_buys_no_answer_twice(tmp_path, monkeypatch):
+    """Problems that it finds open again get new attempts; what the others have is used again."""
+    text = TAUGHT.replace("attempts: {min: 2}", "attempts: {min: 2, max: 6, until_correct: 1}")
+    recipe, folder, log = written(tmp_path, text), tmp_path / "run", tmp_path / "requests"
+    monkeypatch.setenv("ENGINE_REQUEST_LOG", str(log))
+    run_here(recipe, folder)
+    before = log.read_text().splitlines()
+    lenient = engine_checks.verify
+
+    def strict(problem, attempt):
+        found = lenient(problem, attempt)
+        refused = attempt.index < 2 and problem.id[-1] in "012345"
+        return dataclasses.replace(found, status="incorrect") if refused else found
+
+    monkeypatch.setattr(engine_checks, "verify", strict)
+    monkeypatch.setattr(engine_checks, "VERSION", "2")
+    assert "attempts" in did(run_here(recipe, folder))
+    sent = [line for line in log.read_text().splitlines() if line.startswith("sent")]
+    assert len(sent) > sum(line.startswith("sent") for line in before)
+    assert len(sent) == len(set(sent))
 
 
 def test_the_version_of_a_checker_comes_from_its_module(taught, tmp_path):

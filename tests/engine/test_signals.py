@@ -7,7 +7,6 @@ import pytest
 from engine_harness import alive, all_gone, run, same, started
 from test_flow import n_lines
 
-
 KILLS_WORKERS = (signal.SIGTERM, True)
 """Told to the whole group, it ends workers under their work: that is drained, but not kept."""
 

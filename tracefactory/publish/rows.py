@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from tracefactory.errors import RecipeError
 from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
@@ -41,8 +42,10 @@ def _frame(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def joined(inputs: Inputs, chunk: Chunk, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All attempts of a chunk with all that is known of them, and its problems with their rates."""
+def joined(
+    inputs: Inputs, chunk: Chunk, settings: Settings
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """All attempts of a chunk with all that is known of them, its problems, and its verdicts."""
     moved = split_of(inputs, chunk)
     instruction = chunk.facts.get("instruction", "")
     problems = _frame(inputs.table("problems", PROBLEM_SCHEMA, chunk)).with_columns(
@@ -75,7 +78,7 @@ def joined(inputs: Inputs, chunk: Chunk, settings: Settings) -> tuple[pl.DataFra
         )
         .join(decisions, on="attempt_id", how="left")
     )
-    return _dropped(rows, settings), _rated(problems, verdicts)
+    return _dropped(rows, settings), problems, verdicts
 
 
 def _dropped(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -119,11 +122,17 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
     """The tables of one shard by `<view>.<split>`; `sft.train` is always there, if wanted."""
     parts = [joined(inputs, chunk, settings) for chunk in inputs.chunks]
     rows = pl.concat([part[0] for part in parts])
-    # Branches of one source bring the same problem twice; the one that was attempted counts.
-    problems = (
-        pl.concat([part[1] for part in parts])
-        .sort(pl.col("n_attempts").fill_null(0), descending=True, maintain_order=True)
-        .unique("id", keep="first", maintain_order=True)
+    twice = rows.filter(rows.get_column("attempt_id").is_duplicated())
+    if twice.height:
+        raise RecipeError(
+            f"two stages bring attempts of a teacher {twice.item(0, 'teacher')!r} at one problem "
+            f"({twice.item(0, 'problem_id')}), and their ids are one; give the teachers other names"
+        )
+    # Branches of one source bring the same problem twice, each with the verdicts of its teacher.
+    most_first = sorted(parts, key=lambda part: -part[0].height)
+    problems = _rated(
+        pl.concat([part[1] for part in most_first]).unique("id", keep="first", maintain_order=True),
+        pl.concat([part[2] for part in parts]),
     )
     kept = pl.col("dropped_by").is_null()
     makers: Mapping[str, Callable[[], dict[str, pl.DataFrame]]] = {

@@ -58,6 +58,9 @@ class Order:
     round: int = 0
     version: str = ""
     """Added to the stage's version: the versions of checkers and families that the work calls."""
+    asked: str = ""
+    """What costly answers depend on beside config and version. If the slot's last receipt says the
+    same in its fact `asked`, the work is handed that receipt's outputs and may use them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Inputs:
     chunks: tuple[Chunk, ...]
     only: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
+    previous: tuple[Output, ...] = ()
+    """Outputs of the last receipt of the same slot whose answers can be used again."""
 
     @property
     def chunk(self) -> Chunk:

@@ -20,10 +20,10 @@ from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.schemas.rows import records, table_of
-from tracefactory.schemas.verdict import VERDICT_SCHEMA
+from tracefactory.schemas.verdict import SOLVED_SCHEMA
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.stages.split import split_of
-from tracefactory.store.home import Journal
+from tracefactory.store.home import Journal, digest
 from tracefactory.task import Chunk
 from tracefactory.teachers import TeacherSettings, build_teacher, teacher_revision
 from tracefactory.teachers.contract import Completion, Request, Teacher, TeacherInfo
@@ -97,7 +97,7 @@ class Generate:
             return None
         if round and verdict is not None and not self._goes_on(policy, verdict):
             return None
-        reads = ("problems", "splits", "verdicts") if round else ("problems", "splits")
+        reads = ("problems", "splits", "solved") if round else ("problems", "splits")
         return Order(
             chunk=chunk.name,
             round=round,
@@ -112,6 +112,7 @@ class Generate:
             },
             inputs=(chunk.only(*reads),),
             version=teacher_revision(config.teacher),
+            asked=_asked(chunk),
         )
 
     @staticmethod
@@ -134,7 +135,7 @@ class Generate:
             for problem in problems
             for index in range(config["start"], config["stop"])
         ]
-        completions = asyncio.run(_complete(teacher, requests, journal))
+        completions = asyncio.run(_complete(teacher, requests, _answered(inputs), journal))
         rows = [_attempt(teacher.info, request, completions) for request in requests]
         return Result(
             {"attempts": table_of(rows, ATTEMPT_SCHEMA)},
@@ -143,7 +144,11 @@ class Generate:
                 "attempts": len(rows),
                 "truncated": sum(row.finish_reason == "length" for row in rows),
             },
-            {"rate_over": str(config["rate_over"]), "instruction": config["instruction"]},
+            {
+                "rate_over": str(config["rate_over"]),
+                "instruction": config["instruction"],
+                "asked": _asked(inputs.chunk),
+            },
         )
 
     def facts(self, config: GenerateConfig) -> dict[str, str]:
@@ -157,14 +162,10 @@ class Generate:
         correct: Counter[str] = Counter()
         closed: set[str] = set()
         if config["until_correct"] is not None:
-            columns = ["problem_id", "status", "reason"]
-            verdicts = inputs.table("verdicts", VERDICT_SCHEMA, columns=columns)
-            for problem_id, status, reason in zip(
-                *(c.to_pylist() for c in verdicts.columns), strict=True
-            ):
-                correct[problem_id] += status == "correct"
-                if reason == "quarantined":  # more attempts would only kill more checkers
-                    closed.add(problem_id)
+            for row in inputs.table("solved", SOLVED_SCHEMA).to_pylist():
+                correct[row["problem_id"]] += row["n_correct"]
+                if row["closed"]:
+                    closed.add(row["problem_id"])
         for problem in records(Problem, inputs.table("problems", PROBLEM_SCHEMA)):
             is_open = correct[problem.id] < (config["until_correct"] or 1)
             is_open = is_open and problem.id not in closed
@@ -175,9 +176,30 @@ class Generate:
 Answers = dict[tuple[str, int], Completion]
 
 
-async def _complete(teacher: Teacher, requests: Iterable[Request], journal: Journal) -> Answers:
-    """All completions; those that the journal has are not asked for again."""
-    answers: Answers = {}
+def _asked(chunk: Chunk) -> str:
+    """The problems, as far as answers depend on them: a changed statement is another question."""
+    return digest([o.sha256 for role in ("problems", "splits") for o in chunk.files.get(role, ())])
+
+
+def _answered(inputs: Inputs) -> Answers:
+    """Answers that this round gave before a new checker changed which problems are still open."""
+    columns = [f.name for f in ATTEMPT_SCHEMA if f.name in ("problem_id", "index", *_KEPT)]
+    return {
+        (row["problem_id"], row["index"]): Completion(**row)
+        for output in inputs.previous
+        for row in inputs.home.read(output, columns).to_pylist()
+    }
+
+
+_KEPT = tuple(
+    name for name in Completion.__dataclass_fields__ if name not in ("problem_id", "index")
+)
+
+
+async def _complete(
+    teacher: Teacher, requests: Iterable[Request], answers: Answers, journal: Journal
+) -> Answers:
+    """All completions; those that are there already, or in the journal, are not asked for again."""
     if teacher.info.paid:
         for record in journal.replay():
             found = Completion(**cast("dict[str, Any]", record))

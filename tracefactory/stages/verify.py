@@ -18,7 +18,7 @@ from tracefactory.recipe.model import StageConfig
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.rows import records
-from tracefactory.schemas.verdict import VERDICT_SCHEMA, StepCounts, Verdict
+from tracefactory.schemas.verdict import SOLVED_SCHEMA, VERDICT_SCHEMA, StepCounts, Verdict
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.home import Journal
 from tracefactory.task import Chunk
@@ -60,7 +60,7 @@ class Verify:
     version = "1"
     judges = True
     """Its verdicts plan the rounds of a generate stage that samples until correct."""
-    roles = ("verdicts",)
+    roles = ("verdicts", "solved")
 
     def order(self, config: VerifyConfig, plan: Plan, chunk: Chunk) -> Order | None:
         """Every chunk that has attempts."""
@@ -95,7 +95,8 @@ class Verify:
         counts["attempts"] = len(rows)
         counts["unsolved"] = sum(not is_solved for is_solved in solved.values())
         counts.update(_step_totals(rows))
-        return Result({"verdicts": pa.Table.from_pylist(rows, schema=VERDICT_SCHEMA)}, counts)
+        verdicts = pa.Table.from_pylist(rows, schema=VERDICT_SCHEMA)
+        return Result({"verdicts": verdicts, "solved": _solved(rows)}, counts)
 
 
 class _Checker:
@@ -157,6 +158,20 @@ def _row(
         "n_uncheckable_steps": None if steps is None else steps.n_uncheckable,
         "steps_evidence": None if steps is None else steps.evidence,
     }
+
+
+def _solved(rows: list[dict[str, Any]]) -> pa.Table:
+    """All that a next round is planned from: new evidence for old verdicts costs no round."""
+    correct: Counter[str] = Counter()
+    closed: set[str] = set()
+    for row in rows:
+        correct[row["problem_id"]] += row["status"] == "correct"
+        if row["reason"] == "quarantined":  # more attempts would only kill more checkers
+            closed.add(row["problem_id"])
+    plain = [
+        {"problem_id": i, "n_correct": n, "closed": i in closed} for i, n in sorted(correct.items())
+    ]
+    return pa.Table.from_pylist(plain, schema=SOLVED_SCHEMA)
 
 
 def _step_totals(rows: list[dict[str, Any]]) -> Counter[str]:

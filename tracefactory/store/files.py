@@ -152,7 +152,8 @@ def parquet_bytes(table: pa.Table, *, published: bool = False) -> memoryview:
 def row_group_rows(table: pa.Table, *, published: bool) -> int:
     """Rows of a row group: as many as fit its size, counted from the values alone."""
     size = PUBLISHED_ROW_GROUP_BYTES if published else ROW_GROUP_BYTES
-    per_row = sum(map(_value_bytes, table.columns)) // max(1, table.num_rows)
+    values: int = sum(map(_value_bytes, table.columns))
+    per_row = values // max(1, int(table.num_rows))
     return max(1, min(1 << 20, size // max(1, per_row)))
 
 
