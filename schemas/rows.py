@@ -1,9 +1,10 @@
 """Records to Arrow tables and back, by the record's explicit schema."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Record = TypeVar("Record")
 
@@ -25,3 +26,10 @@ def records(kind: type[Record], table: pa.Table) -> Iterator[Record]:
     columns = [column.to_pylist() for column in table.columns]
     for values in zip(*columns, strict=True):
         yield kind(*values)
+
+
+def only_ids(table: pa.Table, ids: Collection[str]) -> pa.Table:
+    """The rows of a table whose `id` is one of these, before any of them becomes a record."""
+    if len(ids) >= table.num_rows:
+        return table
+    return table.filter(pc.is_in(table.column("id"), pa.array(sorted(ids), pa.string())))

@@ -21,7 +21,7 @@ def wanted(solved: list[bool], least: int, most: int, until: int) -> int:
     """How many attempts a problem should have had, given which of them were correct."""
     n = least
     while n < most and sum(solved[:n]) < until:
-        n = min(n + least, most)
+        n = min(2 * n, most)
     return n
 
 

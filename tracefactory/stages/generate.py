@@ -1,7 +1,7 @@
 """Have a teacher answer problems, in rounds that the verdicts plan.
 
 Round 0 makes attempts 0..min-1 at every `train` problem. With `until_correct: k`, each further
-round makes `min` more at the problems that have fewer than k correct attempts, up to `max`. The
+round doubles the attempts at problems that have fewer than k correct ones, up to `max`. The
 seeds and the choice depend on attempt numbers alone, never on what finished first.
 
 Not here: checking answers (verify), servers and rate limits (teachers/).
@@ -19,7 +19,7 @@ from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.receipt import Receipt
-from tracefactory.schemas.rows import records, table_of
+from tracefactory.schemas.rows import only_ids, records, table_of
 from tracefactory.schemas.verdict import SOLVED_SCHEMA
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.stages.split import split_of
@@ -91,8 +91,8 @@ class Generate:
     ) -> Order | None:
         """The attempts of one round, as a range of attempt numbers."""
         policy = config.attempts
-        start = policy.min * round
-        stop = min(start + policy.min, policy.max or policy.min)
+        start = policy.min << (round - 1) if round else 0
+        stop = min(policy.min << round, policy.max or policy.min)
         if start >= stop or chunk.facts.get("train") == "0":
             return None
         if round and verdict is not None and not self._goes_on(policy, verdict):
@@ -159,18 +159,23 @@ class Generate:
     def _open_problems(config: Mapping[str, Any], inputs: Inputs) -> Iterator[Problem]:
         """The `train` problems that this round is for."""
         split = split_of(inputs)
-        correct: Counter[str] = Counter()
-        closed: set[str] = set()
+        table = inputs.table("problems", PROBLEM_SCHEMA)
         if config["until_correct"] is not None:
-            for row in inputs.table("solved", SOLVED_SCHEMA).to_pylist():
-                correct[row["problem_id"]] += row["n_correct"]
-                if row["closed"]:
-                    closed.add(row["problem_id"])
-        for problem in records(Problem, inputs.table("problems", PROBLEM_SCHEMA)):
-            is_open = correct[problem.id] < (config["until_correct"] or 1)
-            is_open = is_open and problem.id not in closed
-            if is_open and split.get(problem.id, problem.split) == "train":
+            table = only_ids(table, _unsolved(inputs, config["until_correct"]))
+        for problem in records(Problem, table):
+            if split.get(problem.id, problem.split) == "train":
                 yield problem
+
+
+def _unsolved(inputs: Inputs, until_correct: int) -> set[str]:
+    """Problems that the rounds before left open."""
+    correct: Counter[str] = Counter()
+    closed: set[str] = set()
+    for row in inputs.table("solved", SOLVED_SCHEMA).to_pylist():
+        correct[row["problem_id"]] += row["n_correct"]
+        if row["closed"]:
+            closed.add(row["problem_id"])
+    return {problem for problem, n in correct.items() if n < until_correct} - closed
 
 
 Answers = dict[tuple[str, int], Completion]

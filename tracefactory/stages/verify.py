@@ -17,7 +17,7 @@ from pydantic import model_validator
 from tracefactory.recipe.model import StageConfig
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
-from tracefactory.schemas.rows import records
+from tracefactory.schemas.rows import only_ids, records
 from tracefactory.schemas.verdict import SOLVED_SCHEMA, VERDICT_SCHEMA, StepCounts, Verdict
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.home import Journal
@@ -79,13 +79,16 @@ class Verify:
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
         """One verdict an attempt."""
         everything = replace(inputs, skip=frozenset())  # quarantined attempts get a verdict too
-        problems = {p.id: p for p in records(Problem, everything.table("problems", PROBLEM_SCHEMA))}
+        attempts = everything.table("attempts", ATTEMPT_SCHEMA)
+        asked = set(attempts.column("problem_id").to_pylist())
+        table = only_ids(everything.table("problems", PROBLEM_SCHEMA), asked)
+        problems = {problem.id: problem for problem in records(Problem, table)}
         rate_over = int(inputs.chunk.facts.get("rate_over", 2**31 - 1))
         checker = _Checker(config["verifier"], tuple(config["also"]), inputs.skip)
         rows: list[dict[str, Any]] = []
         counts: Counter[str] = Counter()
         solved: dict[str, bool] = {}
-        for attempt in records(Attempt, everything.table("attempts", ATTEMPT_SCHEMA)):
+        for attempt in records(Attempt, attempts):
             problem = problems[attempt.problem_id]
             verdict, steps = checker.check(problem, attempt)
             rows.append(_row(problem, attempt, verdict, steps, rate_over))
