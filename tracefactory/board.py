@@ -210,7 +210,7 @@ class Board:
                     node.numbers[f"{node.name}/{order.chunk}.r{order.round}"] = node.made
                     node.made += 1
                     node.active += 1
-                    return node, order, Chunk(order.chunk, root=order.chunk)
+                    return node, order, Chunk(order.chunk, root=f"{node.name}/{order.chunk}")
                 node.orders = None
                 self._maybe_close(node)
                 moved = True
@@ -228,8 +228,7 @@ class Board:
         old = self._lookup(task.slot)
         if old is None or old.facts.get("asked") != asked or not self._home.present(old):
             return ()
-        parts = task.parts()
-        same = all(old.parts.get(name) == parts[name] for name in ("use", "version", "config"))
+        same = old.parts.get("use") == task.use and old.parts.get("version") == task.version
         return old.outputs if same else ()
 
     def reusable(self, task: Task, receipt: Receipt) -> bool:
@@ -448,6 +447,10 @@ class Board:
             if node.stage.kind == "source" and hasattr(node.stage, "describe")
             for described in node.stage.describe(node.config, node.plan)
         ]
+
+    def stages(self) -> list[Any]:
+        """The stage objects, in the order of the recipe."""
+        return [node.stage for node in self._nodes.values()]
 
     def closed(self, name: str) -> bool:
         """Has a stage seen everything?"""

@@ -9,7 +9,7 @@ at any time, run it again, and it goes on from the receipts.
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tracefactory.board import Board
 from tracefactory.cluster import Died, Done, End, Failed, Pool
@@ -195,7 +195,44 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
                 f"stages.{name}: the run folder keeps something else under that name; call it "
                 "otherwise"
             )
-    return Board(recipe, stages, folder.receipts.get, folder.home, rerun=rerun, note_reused=reused)
+    board = Board(recipe, stages, folder.receipts.get, folder.home, rerun=rerun, note_reused=reused)
+    _check_order(recipe, stages)
+    return board
+
+
+def _check_order(recipe: Recipe, stages: Mapping[str, Any]) -> None:
+    """Refuse recipes whose stages are known and yet cannot mean what they say.
+
+    Raises:
+        RecipeError: two releases for one folder; rules over verdicts that are not there yet.
+    """
+    releases = [name for name, stage in stages.items() if publishes(stage)]
+    if len(releases) > 1:
+        raise RecipeError(
+            f"stages {', '.join(releases)} publish into one folder, and the last would replace the "
+            "others; make them recipes of their own"
+        )
+    judges = {name for name, stage in stages.items() if getattr(stage, "judges", False)}
+    for name, config in recipe.stages.items():
+        if config.use == "filter" and not judges & set(recipe.upstream(name)):
+            raise RecipeError(
+                f"stages.{name}: a filter reads verdicts, and no verify stage comes before it; put "
+                "one between"
+            )
+
+
+def _check_name(recipe: Recipe, folder: RunFolder) -> None:
+    """A folder holds the release of one recipe: another would replace it.
+
+    Raises:
+        RecipeError: the folder is another recipe's.
+    """
+    name = folder.recipe_name()
+    if name not in (None, recipe.name):
+        raise RecipeError(
+            f"{folder.path} is the run folder of the recipe {name!r}, and this one is called "
+            f"{recipe.name!r}; give another folder with --folder"
+        )
 
 
 def run(
@@ -212,6 +249,7 @@ def run(
         FactoryError: the set-up cannot go on; everything finished is on disk.
     """
     options = options or Options()
+    _check_name(recipe, folder)
     board = make_board(recipe, folder, options)
     folder.write_recipe(recipe.canonical())
     folder.event("start", recipe=recipe.name)

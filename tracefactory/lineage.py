@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tracefactory.schemas.receipt import Output
+from tracefactory.status import stage_names
 from tracefactory.store.home import RECEIPTS, Home, Receipts
 
 
@@ -58,7 +59,10 @@ def find_row(run: Path, row_id: str) -> dict[str, Any] | None:
 
 def _outputs(run: Path) -> dict[str, list[Output]]:
     found: dict[str, list[Output]] = {}
+    stages = stage_names(run)
     for receipt in Receipts(run / RECEIPTS):
+        if receipt.slot.partition("/")[0] not in stages:
+            continue  # the recipe no longer has it
         for output in receipt.outputs:
             if (run / output.name).exists():
                 found.setdefault(output.role, []).append(output)

@@ -17,10 +17,12 @@ def read_status(run: Path) -> dict[str, Any]:
     Receipts of earlier versions of the recipe count as long as their slots were not done anew.
     """
     receipts = Receipts(run / RECEIPTS)
-    stages: dict[str, dict[str, Any]] = {name: _empty() for name in _stage_names(run)}
+    stages: dict[str, dict[str, Any]] = {name: _empty() for name in stage_names(run)}
     malformed: list[str] = []
     for receipt in receipts:
-        stage = stages.setdefault(receipt.slot.partition("/")[0], _empty())
+        stage = stages.get(receipt.slot.partition("/")[0])
+        if stage is None:  # of a stage that the recipe no longer has
+            continue
         stage["done"] += 1
         stage["seconds"] += receipt.seconds
         stage["counts"].update(receipt.counts)
@@ -51,7 +53,8 @@ def _empty() -> dict[str, Any]:
     return {"done": 0, "seconds": 0.0, "counts": Counter()}
 
 
-def _stage_names(run: Path) -> list[str]:
+def stage_names(run: Path) -> list[str]:
+    """Stages of the recipe that ran here last, in its order."""
     try:
         return list(orjson.loads((run / RECIPE).read_bytes())["stages"])
     except (OSError, orjson.JSONDecodeError, KeyError):

@@ -29,7 +29,8 @@ _DRESS = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:bf|it|rm)|mbox)(?![A-Za-z])|
 _HEAD = re.compile(r"(?:\( ?([A-Za-z]) ?\)|([A-Za-z])(?=[).:]|$))(?:\)|[.:](?=\s|$))?")
 _ALONE = r"(?<![\w'’])[A-Za-z](?![\w'’])"
 _ANY_NAMED = re.compile(_ALONE)
-_REST_NAMED = re.compile(_ALONE + r"(?!\s+\w)")
+# After the first letter, "a" and "I" before a word are English; others are a second choice.
+_REST_NAMED = re.compile(_ALONE + r"(?<![AaIi](?=\s+\w))")
 
 
 def letter(text: str, choices: str = "ABCDE") -> tuple[str | None, str]:

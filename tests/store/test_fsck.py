@@ -106,14 +106,15 @@ def test_a_damaged_line_of_the_receipts(run):
     assert report.receipts == 1
 
 
-def test_raw_responses_whose_receipt_is_damaged_are_set_aside_by_a_sweep(run):
+def test_a_sweep_never_removes_raw_responses(run):
     (raw,) = [name for name in outputs(run) if name.startswith("raw/")]
     was = (run / raw).read_bytes()
     lines = (run / RECEIPTS).read_bytes().splitlines(keepends=True)
     (run / RECEIPTS).write_bytes(b"".join(b"x" + x[1:] if b'"raw/' in x else x for x in lines))
-    sweep(run, fsck(run))
-    assert not (run / raw).exists()
-    assert (run / "quarantine" / f"unclaimed-{raw.replace('/', '.')}").read_bytes() == was
+    report = fsck(run)
+    assert raw in report.orphans
+    sweep(run, report)
+    assert (run / raw).read_bytes() == was
 
 
 def test_a_receipt_that_is_lost_makes_its_outputs_orphans(run):
@@ -233,7 +234,7 @@ def test_sweep_removes_orphans_and_sets_damage_aside(run):
     flip(run / damaged, 100)
     was = (run / damaged).read_bytes()
     (run / missing).unlink()
-    (run / "raw" / "lost.parquet").write_bytes(b"x")
+    (run / "verify" / "lost.parquet").write_bytes(b"x")
     with RunFolder(run) as held:
         sweep(run, fsck(run))
         now = tree(run)

@@ -107,7 +107,8 @@ def funnel_rows(recipe: Recipe, board: Board) -> Iterator[tuple[str, str, int]]:
     """(stage, figure, rows) from problems to published, reasons indented under their figure."""
     for name, total in board.totals().items():
         counts = total.counts
-        for figure in _ROWS.get(recipe.stages[name].use, ()):
+        others = sorted(k for k in counts if k.startswith("rl.") and k != "rl.train")
+        for figure in (*_ROWS.get(recipe.stages[name].use, ()), *others):
             if counts.get(figure):
                 yield name, figure, counts[figure]
             prefix = _REASONS.get((recipe.stages[name].use, figure))
@@ -160,6 +161,9 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
     console.print(
         f"{words.get(outcome.code, 'ended')} in {seconds:.1f} s", highlight=False, soft_wrap=True
     )
+    totals = outcome.board.totals().values()
+    if outcome.manifest and any(total.counts.get("sft.train") == 0 for total in totals):
+        console.print("warning: nothing was kept, so sft is empty and cannot be loaded")
     if outcome.manifest:
         console.print(f"dataset: {_short(folder / 'dataset')}", highlight=False, soft_wrap=True)
 

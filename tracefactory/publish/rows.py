@@ -43,10 +43,9 @@ def _frame(table: pa.Table) -> pl.DataFrame:
 
 
 def joined(
-    inputs: Inputs, chunk: Chunk, settings: Settings
+    inputs: Inputs, chunk: Chunk, settings: Settings, moved: Mapping[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """All attempts of a chunk with all that is known of them, its problems, and its verdicts."""
-    moved = split_of(inputs, chunk)
     instruction = chunk.facts.get("instruction", "")
     problems = _frame(inputs.table("problems", PROBLEM_SCHEMA, chunk)).with_columns(
         pl.col("id")
@@ -120,8 +119,11 @@ def _rated(problems: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
 
 def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str, pa.Table]:
     """The tables of one shard by `<view>.<split>`; `sft.train` is always there, if wanted."""
-    parts = [joined(inputs, chunk, settings) for chunk in inputs.chunks]
+    # What one branch holds out is held out in all of them; branches of a root share a shard.
+    moved = {i: split for chunk in inputs.chunks for i, split in split_of(inputs, chunk).items()}
+    parts = [joined(inputs, chunk, settings, moved) for chunk in inputs.chunks]
     rows = pl.concat([part[0] for part in parts])
+    _check_roots(inputs, parts)
     twice = rows.filter(rows.get_column("attempt_id").is_duplicated())
     if twice.height:
         raise RecipeError(
@@ -152,6 +154,20 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
         for split, frame in makers[view]().items()
         if frame.height or view == "sft"
     }
+
+
+def _check_roots(
+    inputs: Inputs, parts: Sequence[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]
+) -> None:
+    """Refuse a problem that comes from two chunks of sources: only branches of one may share it."""
+    roots: dict[str, str] = {}
+    for chunk, (_, problems, _) in zip(inputs.chunks, parts, strict=True):
+        for problem in problems.get_column("id"):
+            if roots.setdefault(problem, chunk.root) != chunk.root:
+                raise RecipeError(
+                    f"two sources of the recipe bring the same row {problem!r}; take it out of one "
+                    "of them, or give the sources other names with `source:`"
+                )
 
 
 def _shuffled(frame: pl.DataFrame) -> pl.DataFrame:

@@ -356,13 +356,18 @@ def _selected(
 def _one_each(
     rows: list[dict[str, Any]], imported: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One problem an id; which one, and what happens to others, does not depend on their order."""
+    """One problem an id; what happens to the others does not depend on their order.
+
+    Rows that contradict each other under one id are all refused: nobody knows which is right.
+    """
+    contents: dict[str, set[str]] = {}
+    for row in rows:
+        contents.setdefault(row["id"], set()).add(row["content"])
     kept: dict[str, dict[str, Any]] = {}
     malformed: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda r: (r["id"], r["content"], r["file"], r["line"])):
-        first = kept.setdefault(row["id"], row)
-        same = first["content"] == row["content"]
-        if first is row or (same and imported):
+        same = len(contents[row["id"]]) == 1
+        if same and (kept.setdefault(row["id"], row) is row or imported):
             continue  # stored generations may repeat their problem in every row
         reason = "duplicate_id:same_problem" if same else "duplicate_id:other_content"
         excerpt = f"{row['id']}: {row['statement']}"[:200]

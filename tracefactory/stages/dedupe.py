@@ -93,6 +93,8 @@ class Dedupe:
                 yield Order(f"match-{number:05d}", settings, (hashes,))
         else:
             repeats = Chunk("repeats", {"repeats": outputs_of(plan.done[1], "repeats")})
+            if not repeats.files["repeats"]:
+                return
             for number in range(len(plan.done[0])):
                 yield Order(f"share-{number:05d}", {"step": "share", "group": number}, (repeats,))
 
@@ -101,7 +103,7 @@ class Dedupe:
         shared = plan.done[2]
         for number, group in enumerate(_groups(plan.chunks)):
             for chunk in group:
-                yield chunk.extended(shared[number].outputs, {})
+                yield chunk.extended(shared[number].outputs if shared else (), {})
         yield from (chunk for chunk in plan.chunks if not chunk.rows("attempts"))
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
@@ -130,7 +132,7 @@ def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
 
 
 def _ranges(rows: int) -> Iterator[tuple[int, int]]:
-    n = max(1, -(-rows // RANGE_ROWS))
+    n = -(-rows // RANGE_ROWS)  # none for no rows: then nothing is compared
     for k in range(n):
         yield (k << 64) // n, ((k + 1) << 64) // n
 

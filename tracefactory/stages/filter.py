@@ -32,10 +32,36 @@ class FilterConfig(StageConfig):
     def _are_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
         for rule in rules:
             try:
-                _frame(VERDICT_SCHEMA.empty_table()).select(pl.sql_expr(rule).cast(pl.Boolean))
+                together = _samples().select(pl.sql_expr(rule).alias("kept"))
+                alone = [
+                    row.select(pl.sql_expr(rule).alias("kept")) for row in _samples().iter_slices(1)
+                ]
             except pl.exceptions.PolarsError as error:
                 raise ValueError(f"rule {rule!r}: {_first_line(error)}") from error
+            if together.schema["kept"] != pl.Boolean:
+                raise ValueError(
+                    f"rule {rule!r} gives {together.schema['kept']}, not true or false"
+                )
+            if not together.equals(pl.concat(alone)):
+                raise ValueError(
+                    f"rule {rule!r} looks at other rows too, and so would depend on how rows are "
+                    "chunked; a rule may only look at its own row"
+                )
         return rules
+
+
+def _samples() -> pl.DataFrame:
+    """A few unlike rows, to see whether a rule looks at more than one."""
+    empty = _frame(VERDICT_SCHEMA.empty_table())
+    numbers = (0, 7, 7, 40)
+    return pl.DataFrame(
+        {
+            name: [f"{n}" for n in numbers] if kind == pl.String else list(numbers)
+            for name, kind in empty.schema.items()
+        },
+        schema_overrides={n: k for n, k in empty.schema.items() if k == pl.String},
+        strict=False,
+    ).cast(empty.schema)
 
 
 def _first_line(error: Exception) -> str:

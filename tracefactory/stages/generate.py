@@ -10,7 +10,8 @@ Not here: checking answers (verify), servers and rate limits (teachers/).
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import Field, model_validator
@@ -26,7 +27,13 @@ from tracefactory.stages.split import split_of
 from tracefactory.store.home import Journal, digest
 from tracefactory.task import Chunk
 from tracefactory.teachers import TeacherSettings, build_teacher, teacher_revision
-from tracefactory.teachers.contract import Completion, Request, Teacher, TeacherInfo
+from tracefactory.teachers.contract import (
+    Completion,
+    Request,
+    Teacher,
+    TeacherError,
+    TeacherInfo,
+)
 
 
 class Attempts(Settings):
@@ -98,21 +105,22 @@ class Generate:
         if round and verdict is not None and not self._goes_on(policy, verdict):
             return None
         reads = ("problems", "splits", "solved") if round else ("problems", "splits")
+        settings = {
+            "teacher": config.teacher.model_dump(mode="json"),
+            "instruction": config.instruction,
+            "seed": plan.seed,
+            "start": start,
+            "stop": stop,
+            "until_correct": policy.until_correct if round else None,
+            "rate_over": policy.min,
+        }
         return Order(
             chunk=chunk.name,
             round=round,
-            config={
-                "teacher": config.teacher.model_dump(mode="json"),
-                "instruction": config.instruction,
-                "seed": plan.seed,
-                "start": start,
-                "stop": stop,
-                "until_correct": policy.until_correct if round else None,
-                "rate_over": policy.min,
-            },
+            config=settings,
             inputs=(chunk.only(*reads),),
             version=teacher_revision(config.teacher),
-            asked=_asked(chunk),
+            asked=_asked(chunk, settings),
         )
 
     @staticmethod
@@ -147,7 +155,7 @@ class Generate:
             {
                 "rate_over": str(config["rate_over"]),
                 "instruction": config["instruction"],
-                "asked": _asked(inputs.chunk),
+                "asked": _asked(inputs.chunk, config),
             },
         )
 
@@ -181,9 +189,10 @@ def _unsolved(inputs: Inputs, until_correct: int) -> set[str]:
 Answers = dict[tuple[str, int], Completion]
 
 
-def _asked(chunk: Chunk) -> str:
-    """The problems, as far as answers depend on them: a changed statement is another question."""
-    return digest([o.sha256 for role in ("problems", "splits") for o in chunk.files.get(role, ())])
+def _asked(chunk: Chunk, config: Mapping[str, Any]) -> str:
+    """All that answers depend on but their number: how many there shall be is another matter."""
+    files = [o.sha256 for role in ("problems", "splits") for o in chunk.files.get(role, ())]
+    return digest([files, config["teacher"], config["instruction"], config["seed"]])
 
 
 def _answered(inputs: Inputs) -> Answers:
@@ -202,19 +211,42 @@ _KEPT = tuple(
 
 
 async def _complete(
-    teacher: Teacher, requests: Iterable[Request], answers: Answers, journal: Journal
+    teacher: Teacher, requests: Sequence[Request], answers: Answers, journal: Journal
 ) -> Answers:
-    """All completions; those that are there already, or in the journal, are not asked for again."""
+    """All completions; those already there, or in the journal, are not asked for again."""
     if teacher.info.paid:
         for record in journal.replay():
             found = Completion(**cast("dict[str, Any]", record))
             answers.setdefault((found.problem_id, found.index), found)
-    missing = [r for r in requests if (r.problem.id, r.index) not in answers]
-    async for completion in teacher.complete(missing):
+    missing = {(r.problem.id, r.index): r for r in requests}
+    missing = {key: request for key, request in missing.items() if key not in answers}
+    async for completion in teacher.complete(list(missing.values())):
+        sound = _sound(completion, teacher.info.name)
         if teacher.info.paid:
-            journal.append(_plain(completion))
-        answers.setdefault((completion.problem_id, completion.index), completion)
+            journal.append(_plain(sound))
+        missing.pop((sound.problem_id, sound.index), None)
+        answers.setdefault((sound.problem_id, sound.index), sound)
+    if missing:
+        problem, index = next(iter(missing))
+        raise TeacherError(
+            f"teacher {teacher.info.name!r} gave no answer to {len(missing)} of {len(requests)} "
+            f"requests, such as attempt {index} at {problem}"
+        )
     return answers
+
+
+def _sound(completion: Completion, teacher: str) -> Completion:
+    """The completion, if it can be stored; half a surrogate pair (a cut-off emoji) is replaced."""
+    if not isinstance(cast("object", completion.text), str):
+        raise TeacherError(
+            f"teacher {teacher!r} gave {type(completion.text).__name__} and no text for attempt "
+            f"{completion.index} at {completion.problem_id}"
+        )
+    try:
+        completion.text.encode()
+    except UnicodeEncodeError:
+        return replace(completion, text=completion.text.encode("utf-8", "replace").decode())
+    return completion
 
 
 def _plain(completion: Completion) -> dict[str, Any]:

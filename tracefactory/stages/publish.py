@@ -16,12 +16,14 @@ import orjson
 from pydantic import Field
 
 from tracefactory.board import Board
+from tracefactory.errors import RecipeError
 from tracefactory.publish.release import release
 from tracefactory.publish.rows import Settings as ShardSettings
 from tracefactory.publish.rows import content_digest, views
 from tracefactory.publish.stats import Measured, problem_stats, trace_stats
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
+from tracefactory.schemas.verdict import Status
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.files import row_group_rows
 from tracefactory.store.home import Home, Journal
@@ -42,9 +44,9 @@ class ShardSize(Settings):
 class PublishConfig(StageConfig):
     """Write the dataset."""
 
-    views: tuple[View, ...] = ("sft", "rl", "pretrain", "rejected")
+    views: Annotated[tuple[View, ...], Field(min_length=1)] = ("sft", "rl", "pretrain", "rejected")
     """Which configs the dataset has. `rejected` keeps every dropped row with its reason."""
-    statuses: tuple[str, ...] = ("correct",)
+    statuses: tuple[Status, ...] = ("correct",)
     """Verdicts that may stand in `sft` and `pretrain`; rows with others go to `rejected`."""
     shard: ShardSize = ShardSize()
     """How large a shard may grow."""
@@ -125,8 +127,31 @@ def commit(recipe: Recipe, board: Board, name: str, home: Home) -> str:
         ResourceError: disk full; the release before it stays.
     """
     plan, config = board.plan_of(name), board.config_of(name)
+    if sum(stage.kind == "source" for stage in board.stages()) > 1:
+        _check_ids(plan, home)  # within one source, ids are distinct already
     totals = {stage: total.counts for stage, total in board.totals().items()}
     return release(recipe, plan, config, totals, board.inputs_read(), home)
+
+
+def _check_ids(plan: Plan, home: Home) -> None:
+    """Sources know nothing of each other: the same problem may have come through two of them.
+
+    Holds 8 bytes a row. Raises:
+        RecipeError: an id stands twice in a view; nothing is published.
+    """
+    seen: dict[str, set[int]] = {}
+    for receipt in plan.done[-1]:
+        for output in receipt.outputs:
+            view = output.role.partition(".")[0]
+            rows = seen.setdefault("traces" if view in ("sft", "rejected") else view, set())
+            for row_id in home.read(output, ["id"]).column(0).to_pylist():
+                key = hash(row_id)
+                if key in rows:
+                    raise RecipeError(
+                        f"two sources of the recipe bring the same row {row_id!r}; take it out of "
+                        "one of them, or give the sources other names with `source:`"
+                    )
+                rows.add(key)
 
 
 STAGE = Publish()

@@ -24,7 +24,7 @@ from tracefactory.errors import IntegrityError, ResourceError
 TEMPORARY = ".tmp-"
 _compute: Any = pc  # its functions are made at import, where no type checker sees them
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOENT, errno.ENOTDIR}
 
 PUBLISHED_ROW_GROUP_BYTES = 96 << 20
 """Uncompressed; the Hub's viewer and streaming readers want row groups under 100 MB."""

@@ -118,13 +118,11 @@ def _check_sums(dataset: Path) -> Iterator[str]:
 def sweep(run: Path, report: Report) -> None:
     """Remove orphans; set damaged outputs aside, so that their chunks run again.
 
-    Raw responses whose receipt may be a damaged line were paid for: they are set aside too.
+    Raw responses were paid for: those that no receipt names stay where they are, until `gc`.
     The caller holds the run's lock.
     """
     for name in report.orphans:
-        if report.damaged_lines and name.startswith("raw/"):
-            _set_aside(run, name, "unclaimed")
-        else:
+        if not name.startswith("raw/"):
             (run / name).unlink(missing_ok=True)
     for name in report.damaged:
         _set_aside(run, name, "damaged")

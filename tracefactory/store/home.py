@@ -231,6 +231,13 @@ class RunFolder:
         pretty = orjson.dumps(recipe, option=orjson.OPT_INDENT_2)  # stages stay in their order
         write_atomic(self.path / RECIPE, pretty + b"\n")
 
+    def recipe_name(self) -> str | None:
+        """Name of the recipe that ran here last; None when none did."""
+        try:
+            return str(orjson.loads((self.path / RECIPE).read_bytes())["name"])
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return None
+
     def quarantine(self, slot: str, data: Mapping[str, Any]) -> None:
         """Keep what is known of rows or chunks that could not be worked on."""
         path = self.path / "quarantine" / f"{slot.replace('/', '.')}.json"
