@@ -37,8 +37,6 @@ def find_row(run: Path, row_id: str) -> dict[str, Any] | None:
         for v, _ in _all(home, files.get("verdicts", []), "problem_id", problem_id)
     }
     wanted = [a for a, _ in attempts if row_id in (problem_id, a["id"])]
-    if not wanted and row_id != problem_id:
-        return None
     published, rejected = _published(run, {a["id"] for a in wanted})
     # What publish itself drops (held out, a status it does not take) stands only in the dataset.
     drops = rejected | _drops(home, files.get("decisions", []), {a["id"] for a in wanted})

@@ -1,17 +1,15 @@
 """What a run would do: the board walked through, with stand-ins for work not done."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tracefactory.board import Board, phantom
-from tracefactory.errors import SourceError
 from tracefactory.lane import quarantine_path
 from tracefactory.recipe import Recipe
 from tracefactory.store.home import RECEIPTS, Home, Receipts
-from tracefactory.task import Task
 from tracefactory.worker import load_stage
 
 
@@ -39,7 +37,7 @@ class RunPlan:
     note: str = ""
 
 
-def make_plan(recipe: Recipe, folder: Path, tick: Callable[[int], None] | None = None) -> RunPlan:
+def make_plan(recipe: Recipe, folder: Path) -> RunPlan:
     """Walk through a recipe over a run folder (which need not exist). Takes no lock.
 
     Units after the first one that would run are counted as far as that can be told: later rounds of
@@ -53,27 +51,18 @@ def make_plan(recipe: Recipe, folder: Path, tick: Callable[[int], None] | None =
     board = Board(recipe, stages, receipts.get, home, note_reused=reused.append)
     plan = RunPlan(plans, reused)
     try:
-        for count, task in enumerate(_tasks(board)):
+        while (task := board.next()) is not None:
             old = receipts.get(task.slot)
             reason = board.why(task, failed=quarantine_path(home, task.slot).exists())
             plans[task.stage].run[reason] += 1
             board.done(task, phantom(task, old, tuple(getattr(stages[task.stage], "roles", ()))))
-            if tick is not None and count % 1000 == 0:
-                tick(count)
-    except (SourceError, KeyError, IndexError, ValueError, LookupError) as unknown:
+    except (LookupError, ValueError) as unknown:
         # A step that needs what an undone step would have told, such as how many rows an input has.
         plan.note = f"further work depends on what is not read yet ({type(unknown).__name__})"
-        if isinstance(unknown, SourceError):
-            raise
     for name, total in board.totals().items():
         plans[name].reuse = total.reused
         plans[name].open = not board.closed(name)
     return plan
-
-
-def _tasks(board: Board) -> Iterator[Task]:
-    while (task := board.next()) is not None:
-        yield task
 
 
 def as_json(plan: RunPlan) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from tracefactory.cli.look import print_json
 from tracefactory.errors import Exit, RecipeError
 from tracefactory.store.fsck import Report, fsck, sweep, unneeded
-from tracefactory.store.home import LOCK, RECEIPTS, Receipts, RunFolder
+from tracefactory.store.home import LOCK, RECEIPTS, RunFolder
 
 out = Console(emoji=False)
 
@@ -84,8 +84,7 @@ def gc_command(
                 f"{where} has work to do for this recipe; run it first: only then is it known "
                 "what it needs"
             )
-        receipts = Receipts(held.path / RECEIPTS)
-        kept = [r for slot in plan.reused if (r := receipts.get(slot)) is not None]
+        kept = [r for slot in plan.reused if (r := held.receipts.get(slot)) is not None]
         found = unneeded(held.path, kept)
         if delete:
             for name, _ in found:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from pydantic import Field, field_validator
 
+from tracefactory.hash_ranges import hash_ranges
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.sources.chunking import ChunkSize
@@ -20,7 +21,7 @@ from tracefactory.sources.fingerprint import OrderFree
 from tracefactory.sources.hub import open_hub, read_hub
 from tracefactory.sources.mapping import AttemptMap, ProblemMap
 from tracefactory.sources.rows import Format, Piece, pieces, read
-from tracefactory.sources.tables import Rules, bucket_ranges, check_read, fill_bucket, read_rows
+from tracefactory.sources.tables import Rules, check_read, fill_bucket, read_rows
 from tracefactory.stages.contract import Inputs, Order, Plan, Result, outputs_of
 from tracefactory.store.files import sha256_of
 from tracefactory.store.home import canonical, digest
@@ -197,7 +198,7 @@ class TableSource:
             self._what(),
             chunk.rows("attempts_read"),
         )
-        for number, (low, high) in enumerate(bucket_ranges(self._n_buckets(plan))):
+        for number, (low, high) in enumerate(hash_ranges(self._n_buckets(plan))):
             # 64-bit numbers as text: JSON readers elsewhere would round them.
             settings = {"step": "bucket", "low": str(low), "high": str(high)}
             yield Order(f"{number:06d}", settings, (chunk,))

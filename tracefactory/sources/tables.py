@@ -20,6 +20,7 @@ import orjson
 import pyarrow as pa
 
 from tracefactory.errors import SourceError
+from tracefactory.hash_ranges import within
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.rows import table_of
@@ -342,10 +343,7 @@ def fill_bucket(inputs: Inputs, low: int, high: int) -> Result:
 def _selected(
     inputs: Inputs, role: str, schema: pa.Schema, low: int, high: int
 ) -> list[dict[str, Any]]:
-    bounds = [
-        ("bucket", ">=", pa.scalar(low, pa.uint64())),
-        ("bucket", "<=", pa.scalar(high - 1, pa.uint64())),
-    ]
+    bounds = within("bucket", low, high)
     rows: list[dict[str, Any]] = []
     for output in inputs.chunk.files.get(role, ()):
         table = inputs.home.read(output, filters=bounds)
@@ -392,9 +390,3 @@ def _numbered(rows: list[dict[str, Any]]) -> Iterator[Attempt]:
         index = max(attempt.index, used[who])
         used[who] = index + 1
         yield replace(attempt, index=index, id=f"{attempt.problem_id}/{attempt.teacher}/{index}")
-
-
-def bucket_ranges(n: int) -> Iterator[tuple[int, int]]:
-    """The 64-bit bucket numbers in n equal ranges."""
-    for k in range(n):
-        yield (k << 64) // n, ((k + 1) << 64) // n

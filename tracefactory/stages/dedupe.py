@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, cast
 import polars as pl
 import pyarrow as pa
 
+from tracefactory.hash_ranges import hash_ranges, within
 from tracefactory.recipe.model import StageConfig
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
@@ -88,7 +89,8 @@ class Dedupe:
                 yield Order(f"hash-{number:05d}", {"step": "hash", "group": number}, read)
         elif phase == 1:
             hashes = Chunk("hashes", {"hashes": outputs_of(plan.done[0], "hashes")})
-            for number, (low, high) in enumerate(_ranges(hashes.rows("hashes"))):
+            n = -(-hashes.rows("hashes") // RANGE_ROWS)  # none for no rows: nothing is compared
+            for number, (low, high) in enumerate(hash_ranges(n)):
                 settings = {"step": "match", "stage": plan.name, "low": str(low), "high": str(high)}
                 yield Order(f"match-{number:05d}", settings, (hashes,))
         else:
@@ -131,12 +133,6 @@ def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         yield group
 
 
-def _ranges(rows: int) -> Iterator[tuple[int, int]]:
-    n = -(-rows // RANGE_ROWS)  # none for no rows: then nothing is compared
-    for k in range(n):
-        yield (k << 64) // n, ((k + 1) << 64) // n
-
-
 def _hash(inputs: Inputs, group: int) -> Result:
     rows: list[dict[str, Any]] = []
     for chunk in inputs.chunks:
@@ -165,10 +161,7 @@ def _hash(inputs: Inputs, group: int) -> Result:
 
 
 def _match(inputs: Inputs, stage: str, low: int, high: int) -> Result:
-    bounds = [
-        ("high", ">=", pa.scalar(low, pa.uint64())),
-        ("high", "<=", pa.scalar(high - 1, pa.uint64())),
-    ]
+    bounds = within("high", low, high)
     tables = [inputs.home.read(o, filters=bounds) for o in inputs.chunk.files["hashes"]]
     rows = cast("pl.DataFrame", pl.from_arrow(pa.concat_tables(tables)))
     ordered = rows.sort("high", "low", "attempt_index", "attempt_id")

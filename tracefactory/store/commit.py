@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tracefactory.errors import IntegrityError
-from tracefactory.store.files import disk_errors, sync_folder, write_all, write_atomic
+from tracefactory.store.files import disk_errors, sync_folder, write_atomic, write_new
 
 MANIFEST = "manifest/manifest.json"
 COMMITTED = "COMMITTED"
@@ -82,7 +82,8 @@ def commit_dataset(run: Path, shards: Mapping[str, Path], texts: Mapping[str, by
         for name, source in shards.items():
             _place(source, fresh / name)
         for name, data in texts.items():
-            _write(fresh / name, data)
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            write_new(fresh / name, data)
         for folder in [fresh, *(path for path in fresh.rglob("*") if path.is_dir())]:
             sync_folder(folder)
         if dataset.exists():
@@ -103,13 +104,3 @@ def _place(source: Path, target: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        write_all(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)

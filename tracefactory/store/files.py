@@ -72,6 +72,16 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
+def write_new(path: Path, data: bytes | memoryview) -> None:
+    """Write and sync a file that is not there yet; a crash may leave a part of it."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
     """Put `data` at `path` whole or not at all, and durably.
 
@@ -83,12 +93,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         temporary = path.with_name(f"{TEMPORARY}{owner}")
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            try:
-                write_all(fd, data)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            write_new(temporary, data)
             temporary.replace(path)
         except OSError:
             temporary.unlink(missing_ok=True)
