@@ -6,7 +6,8 @@ A choice is one letter in any of its usual dresses: `B`, `b`, `(B)`, `B.`, `B)`,
 Naming two letters is naming none: `A or B`, `AB`, `B) 12 or C) 13` are incorrect, reason `several`.
 Among the words after the letter, another letter of the choices counts as named unless a word comes
 after it: "B) A dog" is B, but "B) vitamin C" is taken for two. Better to lose a right answer than
-to accept a hedge.
+to accept a hedge. Boxes that stand together with different letters in them, and a later marker that
+names another letter, are no answer, reason `hedged`.
 
 Not here: matching an option's words without its letter, and references of several letters.
 """
@@ -21,7 +22,7 @@ from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import Status, Verdict
 from tracefactory.verifiers.extract import final_answer, read_options
 
-VERSION = "1"
+VERSION = "2"
 
 MAX_CHARS = 4000
 
@@ -105,6 +106,13 @@ def _judge(
     if answer.text is None:
         return Verdict(attempt_id, "no_answer", answer.rule, verifier)
     got, why = letter(answer.text, choices)
+    rival, rival_why = letter(answer.hedge or "", choices)
+    if got is not None and (
+        (len(answer.parts) > 1 and any(letter(part, choices)[0] != got for part in answer.parts))
+        or rival not in (None, got)
+        or rival_why == "several"
+    ):
+        return Verdict(attempt_id, "no_answer", "hedged", verifier, answer.text)
     status: Status = "correct" if got == want else "incorrect"
     reason = why if got is None else "equal" if got == want else "different"
     fields = {

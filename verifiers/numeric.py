@@ -6,6 +6,9 @@ and `\frac12` with two single digits). Thousands may be grouped, then strictly (
 `12,34` is no number). Around it `$...$`, `\(...\)`, blanks and one trailing period are dropped.
 "1/2" equals "0.5".
 
+Boxes that stand together with different numbers in them, and a later marker that names another
+number, are a hedge: no answer, reason `hedged`.
+
 Not here, so not a number and never equal to anything: percent, units, scientific notation (`1e5`),
 mixed numbers, words, `inf`, digits other than 0-9, `1_000`, and any text longer than 400
 characters. The whole text must be the number; nothing is rounded, nothing evaluated.
@@ -22,7 +25,7 @@ from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import Status, Verdict
 from tracefactory.verifiers.extract import Answer, final_answer, read_options
 
-VERSION = "1"
+VERSION = "2"
 
 # Far below Python's limit of 4300 digits for int(), far above any answer.
 MAX_CHARS = 400
@@ -118,9 +121,31 @@ def _judge(
     if answer.text is None:
         return Verdict(attempt_id, "no_answer", answer.rule, verifier)
     got = rational(answer.text)
+    if (len(answer.parts) > 1 or answer.hedge is not None) and _hedged(answer, got):
+        return Verdict(attempt_id, "no_answer", "hedged", verifier, answer.text)
     status: Status = "correct" if got == want else "incorrect"
     reason = "unparsable" if got is None else "equal" if got == want else "different"
     return Verdict(attempt_id, status, reason, verifier, answer.text, _evidence(want, got, answer))
+
+
+_ANY_NUMBER = re.compile(_PLAIN)
+_OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])")
+
+
+def _hedged(answer: Answer, got: tuple[int, int] | None) -> bool:
+    """Whether another box, or a later marker, says something else than a number found."""
+    if got is None:
+        return False
+    if any(rational(part) != got for part in answer.parts):
+        return True
+    if answer.hedge is None:
+        return False
+    other = rational(answer.hedge)
+    if other is not None:
+        return other != got
+    # "7 apples" names the 7 of the box again; "7 or 8" and "eight, that is 8" do not.
+    named = [rational(number) for number in _ANY_NUMBER.findall(answer.hedge[:MAX_CHARS])]
+    return (bool(named) and got not in named) or _OR.search(answer.hedge) is not None
 
 
 def _evidence(want: tuple[int, int], got: tuple[int, int] | None, answer: Answer) -> str:

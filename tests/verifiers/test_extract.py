@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracefactory.verifiers import extract
 from tracefactory.verifiers.extract import Answer, final_answer, read_options, split_reasoning
 
 CASES = [
@@ -35,7 +36,18 @@ pieces = st.lists(
             ".",
             "A:",
             "*",
+            "**",
             "$",
+            "or",
+            ",",
+            "<answer>",
+            "</answer>",
+            "<thinking>",
+            "</thinking>",
+            "# Answer",
+            " because ",
+            "\\[",
+            "\\]",
         ]
     )
 ).map("".join)
@@ -52,7 +64,9 @@ def test_the_span_holds_the_text(response, answer_after):
     found = final_answer(response, answer_after)
     if found.text is None:
         assert (found.start, found.end) == (-1, -1)
+        assert (found.parts, found.hedge, found.joined_by_or) == ((), None, False)
     else:
+        assert found.parts[-1] == found.text
         assert found.text == response[found.start : found.end] == found.text.strip(" \t\r\n") != ""
 
 
@@ -115,8 +129,19 @@ def test_an_answer_is_never_taken_from_the_reasoning(response):
         "\\boxed{{}",
         "\\boxed {\\fbox",
         "\\",
+        "\\boxed{1},",
+        "\\boxed 1 ",
         "<think>",
         "</think>",
+        "</thinking>",
+        "<answer>",
+        "</answer>",
+        "<answer></answer>",
+        "**",
+        "**a**\n",
+        "$",
+        "answer",
+        "Answer\n",
         "####",
         "answer is ",
         "answer: ",
@@ -131,6 +156,9 @@ def test_a_million_characters_are_read_once(part):
     response = part * (1_000_000 // len(part))
     final_answer(response)
     final_answer("\\boxed{" + response)
+    final_answer("\\boxed{4}" + response)
+    final_answer("<answer>" + response + "</answer>")
+    final_answer("The answer is " + response)
     final_answer(response, "A:")
     split_reasoning(response)
 
@@ -139,6 +167,66 @@ def test_a_box_is_found_before_and_behind_a_million_braces():
     for rest in ("{" * 1_000_000, "}" * 1_000_000, "\\boxed{" * 150_000):
         assert final_answer("\\boxed{4}" + rest).text == "4"
         assert final_answer(rest + "\\boxed{4}").text == "4"
+
+
+BOX_GROUPS = [
+    (r"\boxed{2} and \boxed{3}", ("2", "3"), False),
+    (r"\boxed{2} or \boxed{3}", ("2", "3"), True),
+    (r"\boxed{2}\text{ or }\boxed{3}", ("2", "3"), True),
+    (r"\[\boxed{2} \quad \text{or} \quad \boxed{3}\]", ("2", "3"), True),
+    (r"$\boxed{1}$, $\boxed{2}$, and $\fbox{3}$.", ("1", "2", "3"), False),
+    (r"$x = \boxed{2}$, $y = \boxed{3}$", ("2", "3"), False),
+    ("(a) \\boxed{2}\n(b) \\boxed{3}", ("2", "3"), False),
+    ("- \\boxed{2}\n- \\boxed{3}", ("2", "3"), False),
+    ("1. \\boxed{2}\n2. \\boxed{3}", ("2", "3"), False),
+    (r"\boxed{2} \\ \boxed{3}", ("2", "3"), False),
+    (r"\boxed{2}, \boxed{2}", ("2",), False),
+    (r"\boxed{2}, \boxed{2}, \boxed{3}", ("2", "2", "3"), False),
+    (r"\boxed{2} so it is not 2. Again: \boxed{3}", ("3",), False),
+    (r"\boxed{2}, no, \boxed{3}", ("3",), False),
+    (r"\boxed{\boxed{4}}", ("4",), False),
+    (r"\boxed{2} for \boxed{3}", ("3",), False),
+]
+
+
+@pytest.mark.parametrize(("response", "parts", "either"), BOX_GROUPS)
+def test_boxes_that_stand_together_are_one_answer(response, parts, either):
+    found = final_answer(response)
+    assert (found.parts, found.joined_by_or) == (parts, either)
+    assert found.hedge is None
+
+
+HEDGES = [
+    (r"\boxed{5} <answer>6</answer>", "6"),
+    (r"\boxed{5} <answer>maybe</answer>", "maybe"),
+    ("\\boxed{5}\n#### 6\n", "6"),
+    ("\\boxed{5}\n\nThe answer is 6.", "6"),
+    ("\\boxed{A}\n\nAnswer: B", "B"),
+    ("\\boxed{A}\n\nAnswer: A or B", "A or B"),
+    # The same again, in other dress.
+    ("\\boxed{5}\n#### **5**", None),
+    (r"\boxed{5} <answer>$5$</answer>", None),
+    (r"\boxed{5}. The answer is $5$.", None),
+    (r"<answer>\boxed{5}</answer>", None),
+    (r"\boxed{\text{yes}}. Answer: Yes", None),
+    # No answers at all.
+    ("\\boxed{5}. The answer is correct.", None),
+    ("\\boxed{5}\n#### Why 5\nBecause.", None),
+    # Before the box.
+    (r"#### 6, so \boxed{5}", None),
+]
+
+
+@pytest.mark.parametrize(("response", "rival"), HEDGES)
+def test_a_later_marker_that_says_something_else_is_a_hedge(response, rival):
+    assert final_answer(response).hedge == rival
+
+
+@given(pieces, st.sampled_from(["7", r"\frac{1}{2}", "", " ", "{", "a}b"]), st.text(max_size=8))
+def test_the_short_way_to_one_box_finds_what_the_long_one_does(before, held, behind):
+    response = f"{before}\\boxed{{{held}}}{behind}"
+    short, long = extract._only_box(response, 0), extract._last_boxes(response, 0)
+    assert short is None or short == long
 
 
 def test_options_are_named_when_they_are_wrong():

@@ -1,9 +1,9 @@
-"""Sample problems: from families of our own, from files, or from Hugging Face datasets.
+"""Sample problems: from families (our own, reasoning-gym's), files, or Hugging Face datasets.
 
 Every reference is judged against itself by the problem's own checker before anything is generated;
 one that fails never becomes a problem, and is listed with its reason.
 
-Not here: families (sources/families), rows of files (sources/), held-out shares of files (split).
+Not here: families (sources/families, sources/gym.py), rows of files (sources/), held-out shares of files (split).
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.rows import table_of
+from tracefactory.sources import gym
 from tracefactory.sources.families import FAMILIES
 from tracefactory.sources.families.base import FamilyError
 from tracefactory.sources.families.make import (
@@ -28,8 +29,17 @@ from tracefactory.sources.families.make import (
 )
 from tracefactory.sources.inputs import FileInput, HubInput, TableSettings, TableSource
 from tracefactory.sources.tables import self_check
-from tracefactory.stages.contract import MALFORMED_SCHEMA, Inputs, Kind, Order, Plan, Result
+from tracefactory.stages.contract import (
+    MALFORMED_SCHEMA,
+    Inputs,
+    Kind,
+    Order,
+    Plan,
+    Result,
+    outputs_of,
+)
 from tracefactory.store.home import Journal
+from tracefactory.task import Chunk
 from tracefactory.verifiers.contract import resolve_verifier, versioned
 
 
@@ -37,7 +47,8 @@ class FamilyDraw(Settings):
     """Problems of one family."""
 
     name: str
-    """One of the families: `tracefactory recipes --families` lists them."""
+    """One of the families: `tracefactory recipes --families` lists them; `gym:<name>` is one of
+    reasoning-gym's (docs/gym.md)."""
     count: Annotated[int, Field(ge=0)]
     """Training problems."""
     split: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict[str, int])
@@ -48,6 +59,9 @@ class FamilyDraw(Settings):
     @model_validator(mode="after")
     def _there_is_enough(self) -> Self:
         try:
+            if gym.is_gym(self.name):  # how many there are, only drawing them tells
+                gym.check_draw(self.name, self.knobs, self.split)
+                return self
             family = find_family(self.name)
             knobs = family.knobs.model_validate(self.knobs)
             known = splits(self.name, knobs)
@@ -69,6 +83,9 @@ class FamilyDraw(Settings):
     def draws(self) -> Iterator[tuple[str, int]]:
         """Split and count of all that is asked for, `ood` spelled out."""
         yield "train", self.count
+        if gym.is_gym(self.name):
+            yield from self.split.items()
+            return
         known = splits(self.name, find_family(self.name).knobs.model_validate(self.knobs))
         for split, count in self.split.items():
             if split == "ood":
@@ -111,38 +128,36 @@ class Sample:
     roles = ("problems",)
 
     def phases(self, config: SampleConfig) -> int:
-        """Families take one; tables take what reading and bucketing them takes."""
-        return 1 if config.families else _table(config).phases()
+        """Families take one, reasoning-gym's two; tables what reading and bucketing them takes."""
+        if not config.families:
+            return _table(config).phases()
+        return 2 if _gym_draws(config) else 1
 
     def orders(self, config: SampleConfig, plan: Plan, phase: int) -> Iterator[Order]:
-        """A range of one family's index, or a step on a table."""
+        """A range of one family's index, or a step on a table or a family of reasoning-gym."""
         if not config.families:
             yield from _table(config).orders(plan, phase)
-            return
-        for draw in config.families:
-            for split, count in draw.draws():
-                size = _chunk_size(config, draw, split, plan.seed)
-                for number, start in enumerate(range(0, count, size)):
-                    settings = {
-                        "family": draw.name,
-                        "knobs": draw.knobs,
-                        "seed": plan.seed,
-                        "split": split,
-                        "start": start,
-                        "stop": min(start + size, count),
-                    }
-                    version = f"{find_family(draw.name).version},{versioned(VERIFIER)}"
-                    yield Order(f"{draw.name}.{split}-{number:06d}", settings, version=version)
+        elif phase < self.phases(config) - 1:
+            yield from _gym_drawing(config, plan)
+        else:
+            for draw in config.families:
+                if not gym.is_gym(draw.name):
+                    yield from _ranges(config, draw, plan)
+            yield from _gym_cuts(config, plan)
 
     def count(self, config: SampleConfig, plan: Plan, phase: int) -> int:
         """How many orders a phase has."""
         if not config.families:
             return _table(config).count(plan, phase)
-        return sum(
+        if phase < self.phases(config) - 1:
+            return len(_gym_draws(config))
+        ranges = sum(
             -(-count // _chunk_size(config, draw, split, plan.seed))
             for draw in config.families
+            if not gym.is_gym(draw.name)
             for split, count in draw.draws()
         )
+        return ranges + sum(1 for _ in _gym_cuts(config, plan))
 
     def describe(self, config: SampleConfig, plan: Plan) -> list[dict[str, Any]]:
         """What was read, for the manifest."""
@@ -152,7 +167,7 @@ class Sample:
             {
                 "kind": "family",
                 "name": draw.name,
-                "version": FAMILIES[draw.name].version,
+                "version": gym.LIBRARY if gym.is_gym(draw.name) else FAMILIES[draw.name].version,
                 "splits": dict(draw.draws()),
                 "license": LICENSE,
             }
@@ -161,6 +176,10 @@ class Sample:
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
         """Make the problems of one range, or do one step on a table."""
+        if config.get("step") == "draw":
+            return gym.draw(config)
+        if config.get("step") == "cut":
+            return _checked(gym.cut(config, inputs))
         if "family" not in config:
             return TableSource.work(config, inputs)
         knobs = find_family(config["family"]).knobs.model_validate(config["knobs"])
@@ -175,6 +194,61 @@ def _table(config: SampleConfig) -> TableSource:
     given = config.file or config.hub
     assert given is not None  # one of the three is given, and families are not asked for here
     return TableSource(config, given, given.problem)
+
+
+def _ranges(config: SampleConfig, draw: FamilyDraw, plan: Plan) -> Iterator[Order]:
+    """Ranges of the index of one family of our own."""
+    for split, count in draw.draws():
+        size = _chunk_size(config, draw, split, plan.seed)
+        for number, start in enumerate(range(0, count, size)):
+            settings = {
+                "family": draw.name,
+                "knobs": draw.knobs,
+                "seed": plan.seed,
+                "split": split,
+                "start": start,
+                "stop": min(start + size, count),
+            }
+            version = f"{find_family(draw.name).version},{versioned(VERIFIER)}"
+            yield Order(f"{draw.name}.{split}-{number:06d}", settings, version=version)
+
+
+def _gym_draws(config: SampleConfig) -> list[FamilyDraw]:
+    return [draw for draw in config.families if gym.is_gym(draw.name)]
+
+
+_GYM_VERSION = f"{gym.VERSION},{versioned(gym.VERIFIER)}"
+
+
+def _gym_drawing(config: SampleConfig, plan: Plan) -> Iterator[Order]:
+    """One order a family: what is distinct can only be told in one place."""
+    for draw in _gym_draws(config):
+        settings = {
+            "step": "draw",
+            "family": draw.name.removeprefix(gym.PREFIX),
+            "knobs": draw.knobs,
+            "seed": plan.seed,
+            "counts": {**dict.fromkeys(gym.SPLITS, 0), **dict(draw.draws())},
+        }
+        yield Order(f"{gym.stem(draw.name)}.draw", settings, version=_GYM_VERSION)
+
+
+def _gym_cuts(config: SampleConfig, plan: Plan) -> Iterator[Order]:
+    """Chunks of what was drawn, in its order: `train` first, and no chunk holds two splits."""
+    draws = _gym_draws(config)
+    for draw, receipt in zip(draws, plan.done[0] if draws else (), strict=True):
+        drawn = Chunk("drawn", {"problems_drawn": outputs_of([receipt], "problems_drawn")})
+        per_problem = receipt.counts["chars"] / max(1, receipt.counts["read"])
+        size = config.chunk.problems(per_problem)
+        counts = dict(draw.draws())
+        place = 0
+        for split in gym.SPLITS:
+            end = place + counts.get(split, 0)
+            for number, start in enumerate(range(place, end, size)):
+                name = f"{gym.stem(draw.name)}.{split}-{number:06d}"
+                settings = {"step": "cut", "start": start, "stop": min(start + size, end)}
+                yield Order(name, settings, (drawn,), version=_GYM_VERSION)
+            place = end
 
 
 def _checked(problems: list[Problem]) -> Result:

@@ -1,0 +1,206 @@
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracefactory.verifiers.maths import words
+
+TABLES = {
+    words.plain: [
+        (r"\text{Hello  World}.", "hello world"),
+        ("**Yes**", "yes"),
+        ("“The Cat”", "cat"),
+        ("$x$", "x"),
+        ("a\u200bb\u00ad", "ab"),
+        ("Ｈｅllo", "hello"),
+        ("1½", "1½"),
+        ("2²", "2²"),
+        (r"\frac{11}{2}", r"\frac{11}{2}"),
+        ('"yes" or "no"', '"yes" or "no"'),
+        ("$5", "$5"),
+    ],
+    words.yes_no: [("Yes.", "yes"), (r"\text{No}", "no"), ("TRUE", "true"), ("yes and no", None)],
+    words.letter_choice: [
+        ("B", ("B", "")),
+        ("b", ("B", "")),
+        ("(b)", ("B", "")),
+        (r"\text{(B)}", ("B", "")),
+        (r"\textbf{(B)} 24", ("B", "24")),
+        (r"\textbf{(B)}24", ("B", "24")),
+        (r"\textbf{(B) 24}", ("B", "24")),
+        (r"$\textbf{(B)}\ \frac{1}{2}$", ("B", r"\frac{1}{2}")),
+        ("B) 12", ("B", "12")),
+        ("B: 12", ("B", "12")),
+        ("B 24", ("B", "24")),
+        ("B.", ("B", "")),
+        ("**B**", ("B", "")),
+        ("Option B", ("B", "")),
+        ("Choice (B)", ("B", "")),
+        ("A or B", None),
+        ("A:B", None),
+        ("AB", None),
+        ("B) 12 or C) 13", None),
+        ("(A)(B)", None),
+        ("(A), (B)", None),
+        ("A + B", None),
+        ("A dog", None),
+        ("f(A)", None),
+        ("(1)", None),
+    ],
+    words.letter_set: [
+        ("A, C", frozenset("AC")),
+        ("A and C", frozenset("AC")),
+        (r"\text{A,C,F}", frozenset("ACF")),
+        ("A, C, and F", frozenset("ACF")),
+        ("(a), (c)", frozenset("AC")),
+        ("A or C", None),
+        ("a, c", None),
+        ("A", None),
+        ("A, A", None),
+    ],
+    words.date: [
+        ("2024-02-29", (2024, 2, 29)),
+        ("February 29, 2024", (2024, 2, 29)),
+        ("29 February 2024", (2024, 2, 29)),
+        ("Feb. 29th, 2024", (2024, 2, 29)),
+        (r"\text{Thursday, February }29^{\text{th}}", (None, 2, 29)),
+        ("2/29/2024", (2024, 2, 29)),
+        ("29/2/2024", (2024, 2, 29)),
+        ("June 20", (None, 6, 20)),
+        ("June 2024", (2024, 6, None)),
+        ("3/4/2024", None),
+        ("February 30", None),
+        ("2023-02-29", None),
+        ("31 June", None),
+        ("1/2", None),
+        ("Monday", None),
+    ],
+    words.clock: [
+        ("4:30 p.m.", (990, "pm", 0)),
+        ("4:30PM", (990, "pm", 0)),
+        (r"4:30\,\mathrm{PM}", (990, "pm", 0)),
+        ("16:30", (990, "pm", 0)),
+        ("16:30:15", (990, "pm", 15)),
+        ("4 pm", (960, "pm", 0)),
+        (r"9\text{ a.m.}", (540, "am", 0)),
+        ("12:00 am", (0, "am", 0)),
+        ("12:30", (30, None, 0)),
+        ("noon", (720, "pm", 0)),
+        ("midnight", (0, "am", 0)),
+        ("4 o'clock", (240, None, 0)),
+        ("16:30 am", None),
+        ("4", None),
+        ("4.30", None),
+        ("4:60", None),
+        ("25:00", None),
+    ],
+    words.number_words: [
+        ("Twelve.", 12),
+        ("twenty-one", 21),
+        ("one hundred and five", 105),
+        ("a hundred", 100),
+        ("nineteen hundred", 1900),
+        ("one million and five", 1000005),
+        ("one thousand, two hundred", 1200),
+        ("negative five", -5),
+        ("zero", 0),
+        ("one or two", None),
+        ("one, two", None),
+        ("one and two", None),
+        ("one two", None),
+        ("twenty eleven", None),
+        ("thousand million", None),
+        ("five apples", None),
+        ("", None),
+    ],
+    words.is_none: [
+        ("No Solutions.", "none"),
+        (r"\text{no real solutions}", "none"),
+        (r"\emptyset", "none"),
+        ("∅", "none"),
+        ("the empty set", "none"),
+        ("DNE", "undefined"),
+        ("does not exist", "undefined"),
+        ("undefined", "undefined"),
+        ("cannot be determined", "undetermined"),
+        ("nobody", None),
+        ("5", None),
+    ],
+}
+CASES = [(function, *row) for function, rows in TABLES.items() for row in rows]
+
+
+@pytest.mark.parametrize(("function", "text", "value"), CASES)
+def test_case(function, text, value):
+    assert function(text) == value
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [r"\text{", "}", "{", "$", "**", '"', "A", "b", "(", ")", ",", " and ", " or ", "12",
+             ":", "30", " ", "pm", ".", "June", "/", "-", "two", "hundred", "\\", "\0", "½", "²"]
+        )
+    ).map("".join)
+    | st.text()
+)  # fmt: skip
+def test_any_text_is_read_without_an_error(text):
+    for function in TABLES:
+        function(text)
+
+
+@given(st.text())
+def test_what_is_undressed_keeps_its_numbers(text):
+    assert [sign for sign in words.normal_characters("1½ 2² ¾") if sign not in " "] == list("1½2²¾")
+    assert "\u200b" not in words.plain(text)
+
+
+@given(st.dates(datetime.date(1000, 1, 1)))
+def test_a_day_is_the_same_in_all_forms(day):
+    names = "January February March April May June July August September October November December"
+    month = names.split()[day.month - 1]
+    for text in (
+        day.isoformat(),
+        f"{month} {day.day}, {day.year}",
+        f"{day.day} {month[:3]} {day.year}",
+    ):
+        assert words.date(text) == (day.year, day.month, day.day)
+
+
+@given(st.integers(0, 23), st.integers(0, 59))
+def test_a_time_agrees_with_itself_and_with_one_that_leaves_the_half_open(hour, minute):
+    half = "a.m." if hour < 12 else "p.m."
+    other = "p.m." if hour < 12 else "a.m."
+    twelve = f"{hour % 12 or 12}:{minute:02}"
+    full = words.clock(f"{hour}:{minute:02}")
+    assert words.same_clock(full, words.clock(f"{twelve} {half}"))
+    assert words.same_clock(words.clock(twelve), words.clock(f"{twelve} {other}"))
+    assert not words.same_clock(words.clock(f"{twelve} {half}"), words.clock(f"{twelve} {other}"))
+    assert not words.same_clock(full, words.clock(f"{hour}:{(minute + 1) % 60:02}"))
+
+
+SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+)
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+
+
+def spoken(number):
+    for scale, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"),
+                        (1000, "thousand"), (100, "hundred")):  # fmt: skip
+        if number >= scale:
+            rest = number % scale
+            joint = " and " if 0 < rest < 100 else " "
+            return spoken(number // scale) + f" {name}" + (joint + spoken(rest) if rest else "")
+    if number < 20:
+        return SMALL.split()[number]
+    return TENS.split()[number // 10 - 2] + (
+        f"-{SMALL.split()[number % 10]}" if number % 10 else ""
+    )
+
+
+@given(st.integers(0, 10**15 - 1) | st.integers(0, 2000))
+def test_a_number_is_read_back_from_its_words(number):
+    assert words.number_words(spoken(number)) == number

@@ -1,0 +1,199 @@
+r"""Read a text as a typed answer: words first, then mathematics.
+
+The reference is read once and decides the type (`Reading.kind`); the answer is then read in the
+light of it, in every way that its writing allows (`candidates`).
+
+Not here: finding the answer in a response (extract.py), comparing (answers.py, symbolic.py).
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from tracefactory.verifiers.maths.lex import MAX_CHARS, Unreadable
+from tracefactory.verifiers.maths.nodes import Node, number
+from tracefactory.verifiers.maths.parse import parse
+from tracefactory.verifiers.maths.words import (
+    clock,
+    date,
+    is_none,
+    letter_choice,
+    letter_set,
+    number_words,
+    plain,
+    undressed,
+    yes_no,
+)
+
+_INTEGER = re.compile(r"-?[0-9]{1,400}")
+_LETTERS = re.compile(r"[A-Za-z][A-Za-z .'-]+")
+_SLASHED_DATE = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}")
+_APPROXIMATELY = re.compile(
+    r"(?:\\text\{\s*)?(?:approximately|approx\.?|about|around|roughly)(?:\s*\})?[\s~]+", re.IGNORECASE
+)
+_GAPS = ("\\,", "\\;", "\\:", "\\!", "\\ ", "\\\\")
+_PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
+
+
+class Reading(NamedTuple):
+    """What a text is, as an answer."""
+
+    kind: str
+    """`math`, `choice`, `letters`, `yes_no`, `date`, `clock`, `none` or `text`."""
+    node: Node | None
+    """The tree, if it can be mathematics at all."""
+    word: object
+    """The letter, the set of letters, the date, the time, or the plain words."""
+    text: str
+    """Without the dress around it."""
+    why: str = ""
+    """Why it is not mathematics: the word of lex.Unreadable."""
+
+
+def bare(text: str) -> str:
+    r"""Without the marks of mathematics and emphasis around it, and without a final full stop."""
+    while True:
+        text = text.strip(" \t\r\n")
+        before = text
+        if text.endswith(_GAPS):
+            text = text[:-2]
+        elif text.startswith(_GAPS):
+            text = text[2:]
+        elif text[-1:] in (".", ",", ";") and not text.endswith("..."):
+            text = text[:-1]
+        for opened, closed in _PAIRS:
+            size = len(opened)
+            if (
+                text.startswith(opened)
+                and len(text) > 2 * size
+                and text.endswith(closed)
+                and closed not in text[size : -len(closed)]
+                and not (closed == "$" and text[-2] == "\\")
+            ):
+                text = text[size : -len(closed)]
+                break
+        if text == before:
+            return text
+
+
+@lru_cache(maxsize=8192)
+def read_reference(text: str) -> Reading:
+    """The reference as what it is."""
+    if _INTEGER.fullmatch(text):
+        return Reading("math", number(int(text)), None, text)
+    if len(text) > MAX_CHARS:
+        return Reading("text", None, None, text, "too_long")
+    stripped = bare(text)
+    words = _worded(stripped)
+    if words is not None:
+        return words
+    try:
+        node = parse(stripped)
+    except Unreadable as error:
+        return _unread(stripped, str(error))
+    if node.kind == "text" or _is_word(stripped):
+        return Reading("text", None, plain(stripped), stripped)
+    return Reading("math", node, None, stripped)
+
+
+def _worded(text: str) -> Reading | None:
+    """Types that are words and not mathematics, if the text is of one."""
+    if text.isascii() and not any(sign.isalpha() for sign in text) and ":" not in text:
+        found = date(text)
+        if found is not None:
+            return Reading("date", None, found, text)
+        return Reading("text", None, text, text) if _SLASHED_DATE.fullmatch(text) else None
+    none = is_none(text)
+    if none is not None:
+        return Reading("none", None, none, text)
+    said = yes_no(text)
+    if said is not None:
+        return Reading("yes_no", None, said, text)
+    letter = letter_choice(text)
+    if letter is not None and _is_choice(text, letter[1]):
+        return Reading("choice", None, letter, text)
+    several = letter_set(text)
+    if several is not None:
+        return Reading("letters", None, several, text)
+    day = date(text)
+    if day is not None:
+        return Reading("date", None, day, text)
+    time = clock(text)
+    if time is not None:
+        return Reading("clock", _parsed(text), time, text)
+    count = number_words(text)
+    if count is not None:
+        return Reading("math", number(count), None, text)
+    return None
+
+
+def _is_choice(text: str, rest: str) -> bool:
+    """`B`, `(b)` and `B) 12` are choices; a small letter alone is a variable."""
+    plain_text = undressed(text)
+    return not (len(plain_text) == 1 and plain_text.islower()) or (bool(rest) and plain_text[:1].isupper())
+
+
+def _parsed(text: str) -> Node | None:
+    try:
+        return parse(text)
+    except Unreadable:
+        return None
+
+
+def _is_word(text: str) -> bool:
+    """Three letters and more in a row are a word, and so are two capitals; `xy` is a product."""
+    if not _LETTERS.fullmatch(text) or " " in text:
+        return False
+    if text in ("pi", "inf", "infinity", "oo", "alpha", "beta", "theta", "lambda", "phi"):
+        return False
+    return len(text) > 2 or text.isupper()
+
+
+def _unread(text: str, why: str) -> Reading:
+    words = plain(text)
+    if why in ("brackets", "braces", "syntax", "empty") and ("\\" in text or "{" in text):
+        return Reading("text", None, None, text, why)
+    # Words are compared as words; what was meant as mathematics and is not read is not guessed at.
+    is_text = any(sign.isalpha() for sign in words) and len(text) <= 400
+    return Reading("text", None, words if is_text else None, text, why)
+
+
+def candidates(text: str) -> Iterator[Node]:
+    """The readings of an answer where the reference is mathematics, the likeliest first.
+
+    Raises:
+        Unreadable: if there is none, with the reason of the first reading.
+    """
+    if _INTEGER.fullmatch(text):
+        yield number(int(text))
+        return
+    if len(text) > MAX_CHARS:
+        raise Unreadable("too_long")
+    stripped = bare(text)
+    found, why = 0, ""
+    for reading in _writings(stripped):
+        try:
+            node = parse(reading)
+        except Unreadable as error:
+            why = why or str(error)
+            continue
+        found += 1
+        yield node
+    count = number_words(stripped)
+    if count is not None:
+        yield number(count)
+    elif is_none(stripped) == "none":
+        yield Node("set")
+    elif not found:
+        raise Unreadable(why)
+
+
+def _writings(text: str) -> Iterator[str]:
+    yield text
+    about = _APPROXIMATELY.match(text)
+    if about is not None:
+        yield f"\\approx {text[about.end() :]}"
+    labelled = letter_choice(text)
+    if labelled is not None and labelled[1]:
+        yield bare(labelled[1])

@@ -1,0 +1,314 @@
+r"""Compare answers as mathematics: LaTeX and plain, numbers, units, sets, equations, functions.
+
+The conventions (what may be missing, what must be exact, what is ordered) are in docs/symbolic.md;
+the reference decides the type. In short: a bare list is unordered and complete, a tuple ordered; a
+missing unit is accepted, a contradicting one is not, a convertible one is converted; an exact
+reference needs an exact answer, a decimal one has the tolerance its digits or the task state;
+several alternatives for one value are wrong; variable names matter.
+
+A verdict is decided by the first tier that can (verifiers/maths): words, exact rationals,
+identities over prime fields and their normal forms, algebraic numbers with a separation bound,
+balls of rising precision, computer algebra. Its evidence says which one, whether that is a proof,
+and what was compared. Overlapping balls alone are `probable`, never `proved`.
+
+Same input, same verdict: budgets are counted, random points are drawn from the two texts. Only
+computer algebra, the last tier, can be stopped by a clock; such a verdict says `limited_by`.
+
+Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import orjson
+
+from tracefactory.schemas.attempt import Attempt
+from tracefactory.schemas.problem import Problem
+from tracefactory.schemas.verdict import Status, Verdict
+from tracefactory.verifiers import second_opinion
+from tracefactory.verifiers.extract import Answer, final_answer, read_options
+from tracefactory.verifiers.maths.answers import Comparison, Tolerance, compare_answers, tolerance_of
+from tracefactory.verifiers.maths.lex import Unreadable
+from tracefactory.verifiers.maths.nodes import Node
+from tracefactory.verifiers.maths.printing import short
+from tracefactory.verifiers.maths.reading import Reading, bare, candidates, read_reference
+from tracefactory.verifiers.maths.words import (
+    clock,
+    date,
+    is_none,
+    letter_choice,
+    letter_set,
+    plain,
+    same_clock,
+    yes_no,
+)
+
+VERSION = "1"
+
+OPTIONS = ("answer_after", "tolerance", "second_opinion", "on_disagreement")
+"""`answer_after`: see extract.py. `tolerance`: "0.01" or "1%", instead of what the digits state.
+`second_opinion`: "math-verify" asks that checker too and records whether it agrees.
+`on_disagreement`: "undecided" makes a verdict that it contradicts undecided; else "keep"."""
+
+_PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+
+
+class _Options(NamedTuple):
+    answer_after: str | None
+    tolerance: Tolerance | None
+    second_opinion: bool
+    undecided_on_disagreement: bool
+
+
+def judge(
+    reference: str, response: str, *, options: Mapping[str, str] | None = None
+) -> Verdict:
+    """Correct when the final answer means the same as the reference.
+
+    Callable from any thread and process. `options` are those of OPTIONS.
+
+    Raises:
+        ValueError: if an option is unknown or has no such value.
+        ImportError: if a second opinion is asked for and its package is not installed.
+    """
+    return _judge(reference, response, _options(options or {}), "", "")
+
+
+def verify(problem: Problem, attempt: Attempt) -> Verdict:
+    """Judge an attempt; problem.verifier_options may hold OPTIONS.
+
+    Raises:
+        ValueError: if problem.verifier_options holds anything else.
+    """
+    options = read_options(problem.verifier_options, OPTIONS)
+    return _judge(problem.reference, attempt.text, _options(options), attempt.id, _ADDRESS)
+
+
+_ADDRESS = f"tracefactory.verifiers.symbolic:verify@{VERSION}"
+_NO_OPTIONS = _Options(None, None, False, False)
+
+
+def _options(given: Mapping[str, str]) -> _Options:
+    if not given:
+        return _NO_OPTIONS
+    for name in given:
+        if name not in OPTIONS:
+            raise ValueError(f"unknown option {name!r} of symbolic; known: {', '.join(OPTIONS)}")
+    tolerance = given.get("tolerance")
+    opinion = given.get("second_opinion", "")
+    if opinion not in ("", "math-verify"):
+        raise ValueError(f"second_opinion {opinion!r} is unknown; known: math-verify")
+    disagreement = given.get("on_disagreement", "keep")
+    if disagreement not in ("keep", "undecided"):
+        raise ValueError(f"on_disagreement {disagreement!r} is unknown; known: keep, undecided")
+    if opinion:
+        second_opinion.require()
+    return _Options(
+        given.get("answer_after"),
+        None if tolerance is None else tolerance_of(tolerance),
+        bool(opinion),
+        disagreement == "undecided",
+    )
+
+
+class _Decided(NamedTuple):
+    comparison: Comparison
+    kind: str
+    reference: str
+    answer: str
+    """Normal forms, for the evidence."""
+
+
+def _judge(
+    reference: str, response: str, options: _Options, attempt_id: str, verifier: str
+) -> Verdict:
+    answer = final_answer(response, options.answer_after)
+    if (
+        options is _NO_OPTIONS
+        and answer.text is not None
+        and answer.hedge is None
+        and len(answer.parts) < 2
+        and _PLAIN_INTEGER.fullmatch(answer.text)
+        and _PLAIN_INTEGER.fullmatch(reference)
+    ):
+        return _integers(reference, answer, attempt_id, verifier)
+    want = read_reference(reference)
+    if want.node is None and want.word is None:
+        return Verdict(attempt_id, "bad_reference", want.why or "unparsable", verifier)
+    if answer.text is None:
+        return Verdict(attempt_id, "no_answer", answer.rule, verifier)
+    decided = _decide(want, answer, options)
+    verdict = _verdict(decided, answer, attempt_id, verifier)
+    return _asked_again(verdict, reference, response, options) if options.second_opinion else verdict
+
+
+def _integers(reference: str, answer: Answer, attempt_id: str, verifier: str) -> Verdict:
+    """Nine answers of ten: whole numbers as both are usually written."""
+    text = answer.text or ""
+    equal = text == reference or (text == "-0" and reference == "0") or (text == "0" and reference == "-0")
+    evidence = (
+        f'{{"answer":"{text}","certainty":"proved","reference":"{reference}",'
+        f'"rule":"{answer.rule}","span":[{answer.start},{answer.end}],"tier":"exact","type":"math"}}'
+    )
+    status: Status = "correct" if equal else "incorrect"
+    return Verdict(attempt_id, status, "equal" if equal else "different", verifier, text, evidence)
+
+
+def _decide(want: Reading, answer: Answer, options: _Options) -> _Decided:
+    """Compare, with what hedging there is."""
+    text = answer.text or ""
+    if len(answer.parts) > 1:
+        together = (" or " if answer.joined_by_or else ", ").join(map(bare, answer.parts))
+        decided = _compare(want, together, options)
+        if decided.comparison.equal or not _is_one_value(want):
+            return decided
+        each = [_compare(want, part, options) for part in answer.parts]
+        if all(part.comparison.equal for part in each):
+            return each[-1]
+        return _hedged(each[-1])
+    decided = _compare(want, text, options)
+    if answer.hedge is not None:
+        rival = _compare(want, answer.hedge, options)
+        if rival.comparison.equal != decided.comparison.equal:
+            return _hedged(decided)
+    return decided
+
+
+def _is_one_value(want: Reading) -> bool:
+    return want.node is None or want.node.kind not in ("list", "set", "tuple", "union")
+
+
+def _hedged(decided: _Decided) -> _Decided:
+    return decided._replace(comparison=Comparison(False, "hedged", "type"))
+
+
+def _compare(want: Reading, text: str, options: _Options) -> _Decided:
+    if want.kind == "math" and want.node is not None:
+        return _mathematics(want, want.node, text, options)
+    return _words(want, text, options)
+
+
+def _mathematics(want: Reading, node: Node, text: str, options: _Options) -> _Decided:
+    """The best that any reading of the answer comes to."""
+    best: tuple[Comparison, Node] | None = None
+    if node.kind == "based" and bare(text) == str(node.value).partition("_")[0]:
+        text = str(node.value)  # 152A, its base missing, is no product
+    try:
+        for candidate in candidates(text):
+            found = compare_answers(node, candidate, options.tolerance)
+            if found.equal:
+                return _Decided(found, "math", short(node), short(candidate))
+            if best is None or (best[0].equal is False and found.equal is None):
+                best = found, candidate
+    except Unreadable as error:
+        why = str(error)
+        # Too long or too deep says nothing about the answer; words and broken syntax do.
+        equal = None if why in ("too_long", "too_deep") else False
+        reason = why if equal is None else "unparsable"
+        return _Decided(Comparison(equal, reason, "parse"), "math", short(node), f"unread: {why}")
+    if best is None:
+        return _Decided(Comparison(False, "unparsable", "parse"), "math", short(node), "")
+    return _Decided(best[0], "math", short(node), short(best[1]))
+
+
+def _words(want: Reading, text: str, options: _Options) -> _Decided:
+    """References that are letters, words, days or times."""
+    stripped = bare(text)
+    got: object
+    if want.kind == "choice":
+        return _choice(want, stripped, options)
+    if want.kind == "letters":
+        got = letter_set(stripped)
+        equal = got == want.word
+        return _said(want, "".join(sorted(got or ())), equal, "".join(sorted(want.word or ())))  # type: ignore[call-overload]
+    if want.kind == "yes_no":
+        got = yes_no(stripped)
+        return _said(want, got or plain(stripped), got == want.word)
+    if want.kind == "none":
+        got = is_none(stripped)
+        equal = got == want.word
+        if not equal and want.word == "none":
+            try:
+                equal = any(node == Node("set") for node in candidates(stripped))
+            except Unreadable:
+                equal = False
+        return _said(want, got or plain(stripped), equal)
+    if want.kind == "date":
+        got = date(stripped)
+        return _said(want, str(got), got == want.word or plain(stripped) == plain(want.text))
+    if want.kind == "clock":
+        return _time(want, stripped, options)
+    return _said(want, plain(stripped), plain(stripped) == want.word)
+
+
+def _choice(want: Reading, text: str, options: _Options) -> _Decided:
+    """The letter decides; the words behind it must not contradict those of the reference."""
+    letter, rest = want.word  # type: ignore[misc]
+    got = letter_choice(text)
+    if got is None:
+        if rest and not letter_choice(rest):
+            inner = _compare(read_reference(rest), text, options)
+            return inner._replace(kind="choice")
+        return _said(want, plain(text), False, letter)
+    if got[0] != letter:
+        return _said(want, got[0], False, letter)
+    if rest and got[1]:
+        inner = _compare(read_reference(rest), got[1], options)
+        return inner._replace(kind="choice")
+    return _said(want, letter, True, letter)
+
+
+def _time(want: Reading, text: str, options: _Options) -> _Decided:
+    got = clock(text)
+    if got is not None:
+        return _said(want, str(got), same_clock(want.word, got))  # type: ignore[arg-type]
+    if want.node is not None and want.node.kind == "ratio":
+        return _mathematics(want, want.node, text, options)
+    return _said(want, plain(text), False)
+
+
+def _said(want: Reading, got: str, equal: bool, reference: str | None = None) -> _Decided:
+    comparison = Comparison(equal, "equal" if equal else "different", "text")
+    return _Decided(comparison, want.kind, str(want.word) if reference is None else reference, got[:200])
+
+
+_STATUS: dict[bool | None, Status] = {True: "correct", False: "incorrect", None: "undecided"}
+
+
+def _verdict(decided: _Decided, answer: Answer, attempt_id: str, verifier: str) -> Verdict:
+    found = decided.comparison
+    status = "no_answer" if found.reason == "hedged" else _STATUS[found.equal]
+    fields: dict[str, object] = {
+        "answer": decided.answer,
+        "certainty": found.certainty,
+        "reference": decided.reference,
+        "rule": answer.rule,
+        "span": (answer.start, answer.end),
+        "tier": found.tier,
+        "type": decided.kind,
+    }
+    if found.detail:
+        fields["detail"] = found.detail
+    evidence = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=str).decode()
+    return Verdict(
+        attempt_id, status, found.reason, verifier, answer.text, evidence, found.limited_by
+    )
+
+
+def _asked_again(verdict: Verdict, reference: str, response: str, options: _Options) -> Verdict:
+    """The verdict with what Math-Verify says of the same pair."""
+    if verdict.status not in ("correct", "incorrect"):
+        return verdict
+    opinion = second_opinion.ask(reference, response)
+    evidence = orjson.loads(verdict.evidence)
+    evidence["second_opinion"] = {"accepts": opinion.agrees, "detail": opinion.detail}
+    shown = orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS).decode()
+    differs = opinion.agrees is not None and opinion.agrees != (verdict.status == "correct")
+    status, reason = verdict.status, verdict.reason
+    if differs and options.undecided_on_disagreement:
+        status, reason = "undecided", "disagreement"
+    return Verdict(
+        verdict.attempt_id, status, reason, verdict.verifier, verdict.final_answer, shown,
+        verdict.limited_by,
+    )  # fmt: skip
