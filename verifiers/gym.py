@@ -11,6 +11,7 @@ Not here: making problems, and why other families are left out (sources/gym.py, 
 """
 
 import contextlib
+import importlib
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -130,10 +131,9 @@ def _scorer(family: str) -> Scorer:
     if family not in ALLOWED:
         raise GymError(f"{family!r} is not on the list of families that may be scored")
     require()
-    import reasoning_gym
-
+    library: Any = importlib.import_module("reasoning_gym")  # it has no types
     with quiet():  # no allowed scorer reads the config, so the default one does
-        return cast("Scorer", reasoning_gym.get_score_answer_fn(family))
+        return cast("Scorer", library.get_score_answer_fn(family))
 
 
 def score(family: str, reference: str, metadata: Mapping[str, Any], answer: str) -> float:
@@ -183,7 +183,7 @@ def _options(text: str) -> dict[str, Any]:
         )
     if options.get("library") != LIBRARY:
         raise GymError(
-            f"the problem was made with {options.get('library')}, this checker scores with {LIBRARY}"
+            f"the problem was made with {options.get('library')}; this checker has {LIBRARY}"
         )
     return options
 
@@ -223,7 +223,8 @@ def _judge(
     if answer.text is None:
         return Verdict(attempt_id, "no_answer", answer.rule, verifier)
     limit = max(MIN_CHARS, 4 * len(reference))
-    named = dict.fromkeys((answer.text, *answer.parts, *([answer.hedge] if answer.hedge else [])))
+    said = [answer.text, *answer.parts, *([answer.hedge] if answer.hedge else [])]
+    named = list(dict.fromkeys(said))
     if sum(map(len, named)) > limit:
         return Verdict(attempt_id, "incorrect", "too_long", verifier, answer.text[:limit])
     scores = [_scored(family, reference, metadata, text) for text in named]

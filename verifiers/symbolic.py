@@ -28,7 +28,12 @@ from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import Status, Verdict
 from tracefactory.verifiers import second_opinion
 from tracefactory.verifiers.extract import Answer, final_answer, read_options
-from tracefactory.verifiers.maths.answers import Comparison, Tolerance, compare_answers, tolerance_of
+from tracefactory.verifiers.maths.answers import (
+    Comparison,
+    Tolerance,
+    compare_answers,
+    tolerance_of,
+)
 from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node
 from tracefactory.verifiers.maths.printing import short
@@ -61,9 +66,7 @@ class _Options(NamedTuple):
     undecided_on_disagreement: bool
 
 
-def judge(
-    reference: str, response: str, *, options: Mapping[str, str] | None = None
-) -> Verdict:
+def judge(reference: str, response: str, *, options: Mapping[str, str] | None = None) -> Verdict:
     """Correct when the final answer means the same as the reference.
 
     Callable from any thread and process. `options` are those of OPTIONS.
@@ -140,13 +143,19 @@ def _judge(
         return Verdict(attempt_id, "no_answer", answer.rule, verifier)
     decided = _decide(want, answer, options)
     verdict = _verdict(decided, answer, attempt_id, verifier)
-    return _asked_again(verdict, reference, response, options) if options.second_opinion else verdict
+    return (
+        _asked_again(verdict, reference, response, options) if options.second_opinion else verdict
+    )
 
 
 def _integers(reference: str, answer: Answer, attempt_id: str, verifier: str) -> Verdict:
     """Nine answers of ten: whole numbers as both are usually written."""
     text = answer.text or ""
-    equal = text == reference or (text == "-0" and reference == "0") or (text == "0" and reference == "-0")
+    equal = (
+        text == reference
+        or (text == "-0" and reference == "0")
+        or (text == "0" and reference == "-0")
+    )
     evidence = (
         f'{{"answer":"{text}","certainty":"proved","reference":"{reference}",'
         f'"rule":"{answer.rule}","span":[{answer.start},{answer.end}],"tier":"exact","type":"math"}}'
@@ -270,7 +279,9 @@ def _time(want: Reading, text: str, options: _Options) -> _Decided:
 
 def _said(want: Reading, got: str, equal: bool, reference: str | None = None) -> _Decided:
     comparison = Comparison(equal, "equal" if equal else "different", "text")
-    return _Decided(comparison, want.kind, str(want.word) if reference is None else reference, got[:200])
+    return _Decided(
+        comparison, want.kind, str(want.word) if reference is None else reference, got[:200]
+    )
 
 
 _STATUS: dict[bool | None, Status] = {True: "correct", False: "incorrect", None: "undecided"}

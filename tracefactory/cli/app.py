@@ -33,6 +33,10 @@ FolderOption = Annotated[
     typer.Option("--folder", help="The run folder. [default: runs/<recipe's name>]"),
 ]
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run folder.")]
+OptionOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--option", metavar="NAME=VALUE", help="An option of the checker; repeatable."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
 
@@ -155,7 +159,9 @@ def gc(
 
 @app.command()
 def check(
-    verifier: Annotated[str, typer.Argument(help="numeric, choice, steps, or module:judge.")],
+    verifier: Annotated[
+        str, typer.Argument(help="numeric, choice, symbolic, steps, or module:judge.")
+    ],
     reference: Annotated[
         str | None, typer.Option(help="The reference answer (steps: the statement).")
     ] = None,
@@ -166,12 +172,87 @@ def check(
     answer_after: Annotated[
         str | None, typer.Option(help="Marker before the answer, such as A:.")
     ] = None,
+    option: OptionOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Judge one response with a checker and show its evidence."""
+    r"""Judge one response with a checker and show its evidence.
+
+    Example: `tracefactory check symbolic --reference '\frac{\sqrt3}{3}' --response
+    '\boxed{1/\sqrt{3}}'`
+
+    With options: `tracefactory check symbolic --reference 3.14159 --response '\boxed{3.1}' --option
+    tolerance=2%`
+    """
     from tracefactory.cli.check import check_command
 
-    check_command(verifier, reference, response, response_file, answer_after, json)
+    check_command(verifier, reference, response, response_file, answer_after, option or [], json)
+
+
+@app.command()
+def audit_problems(
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER|FILE", help="A run folder; or a file, a folder of files, a glob."
+        ),
+    ],
+    statement: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Files: the column with the statement.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Files: the column with the reference.")
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(metavar="MARKER", help="The reference is what follows this in its column."),
+    ] = None,
+    boxed: Annotated[
+        bool, typer.Option("--boxed", help="The reference is what the last box there holds.")
+    ] = False,
+    verifier: Annotated[
+        str, typer.Option(help="Files: numeric, choice, symbolic, or module:verify.")
+    ] = "numeric",
+    option: OptionOption = None,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Show so many findings of each kind; --json has all.")
+    ] = 3,
+    json: JsonOption = False,
+) -> None:
+    """Find problems whose references cannot stand: the cheapest way to wrong verdicts.
+
+    Reads a run folder, or files before any run:
+
+    `tracefactory audit-problems runs/quickstart`
+
+    `tracefactory audit-problems test.jsonl --statement question --reference answer --after '####'`
+
+    `tracefactory audit-problems math.jsonl --statement problem --reference solution --boxed
+    --verifier symbolic`
+
+    **unreadable**: the checker cannot read the reference. **not_itself**: it does not accept the
+    reference as the answer, as written or printed anew. **crashed**: it failed on it.
+    **contradiction**: equal statements, references that differ. **consensus**: two teachers or more
+    (or three attempts of the only one) agree with each other, none with the reference.
+    **duplicate**: equal statements, the same reference.
+
+    Exit code 6 for any of the first four, otherwise 0: teachers also err together, and repeats do
+    no harm.
+    """
+    from tracefactory.cli.audit import audit_problems_command
+
+    raise typer.Exit(
+        audit_problems_command(
+            place,
+            statement,
+            reference,
+            after,
+            boxed,
+            verifier,
+            option or [],
+            examples,
+            json,
+        )
+    )
 
 
 @app.command()

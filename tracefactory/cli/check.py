@@ -1,8 +1,12 @@
-"""`tracefactory check`: one response, one checker, all the evidence."""
+"""`tracefactory check`: one response, one checker, all the evidence.
+
+A checker takes its options as keywords (`numeric`, `choice`) or, if it has a parameter `options`,
+as one mapping (`symbolic`); its signature says which.
+"""
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +28,7 @@ def check_command(
     response: str | None,
     response_file: Path | None,
     answer_after: str | None,
+    options: Sequence[str],
     as_json: bool,
 ) -> None:
     """Judge one response."""
@@ -38,13 +43,20 @@ def check_command(
     )
     if reference is None and not steps:
         raise RecipeError("give the reference with --reference")
-    options = {} if answer_after is None else {"answer_after": answer_after}
+    given = named_options(options)
+    if answer_after is not None:
+        given["answer_after"] = answer_after
     try:
         function = resolve(address)
     except AddressError as error:
         raise RecipeError(str(error)) from error
-    _takes(function, address, options)
-    found = function(reference or "", text, **options)
+    keywords = _keywords(function, address, given)
+    try:
+        found = function(reference or "", text, **keywords)
+    except (ValueError, ImportError) as error:
+        if not given:
+            raise
+        raise RecipeError(f"{address}: {error}") from error  # what options raise, by contract
     if not isinstance(found, Verdict | StepCounts):
         raise RecipeError(
             f"{address} gave {type(found).__name__}, not a Verdict; address its `judge`"
@@ -54,16 +66,51 @@ def check_command(
     if as_json:
         print_json(data)
         return
-    for key, value in data.items():
-        if value not in ("", None):
-            out.print(f"{key:>14}  {value}", highlight=False, markup=False, soft_wrap=True)
+    for name, value in _lines(data):
+        out.print(f"{name:>14}  {value}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _takes(function: Callable[..., object], address: str, options: Mapping[str, str]) -> None:
-    """Can it be called with two texts and these options?"""
+def named_options(given: Sequence[str]) -> dict[str, str]:
+    """`name=value` words as a mapping.
+
+    Raises:
+        RecipeError: one is not of that form, or a name stands twice.
+    """
+    options: dict[str, str] = {}
+    for word in given:
+        name, sign, value = word.partition("=")
+        if not (name and sign and value):
+            raise RecipeError(f"--option {word}: write name=value, as in --option tolerance=1%")
+        if name in options:
+            raise RecipeError(f"--option {name} is given twice; keep one")
+        options[name] = value
+    return options
+
+
+def _lines(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What is worth a line: the verdict's fields, then those of its evidence."""
+    for name, value in data.items():
+        if name != "evidence" and value not in ("", None):
+            yield name, value
+    for name, value in data["evidence"].items():
+        if isinstance(value, dict | list):
+            value = orjson.dumps(value).decode()
+        yield f"evidence.{name}" if name in data else name, value
+
+
+def _keywords(
+    function: Callable[..., object], address: str, options: Mapping[str, str]
+) -> dict[str, Any]:
+    """The options as this function takes them.
+
+    Raises:
+        RecipeError: it cannot be called with two texts and these options.
+    """
     try:
         signature = inspect.signature(function)
-        signature.bind("", "", **options)
+        as_one = "options" in signature.parameters and bool(options)
+        keywords: dict[str, Any] = {"options": dict(options)} if as_one else dict(options)
+        signature.bind("", "", **keywords)
     except (TypeError, ValueError) as error:
         raise RecipeError(
             f"{address} cannot be called with reference and response"
@@ -71,6 +118,7 @@ def _takes(function: Callable[..., object], address: str, options: Mapping[str, 
         ) from error
     if next(iter(signature.parameters)) == "problem":
         raise RecipeError(f"{address} takes a problem and an attempt; address its `judge`")
+    return keywords
 
 
 def _read(path: Path) -> str:

@@ -150,19 +150,22 @@ def items(family: str, knobs: Mapping[str, Any], seed: int, limit: int) -> Itera
 def control(family: str, made: list[Item]) -> None:
     """See that the scorer gives exactly 1.0 to true answers and less to wrong ones.
 
-    The wrong ones are another item's answer, nothing, junk, and the true one with junk after it.
+    The wrong ones are another item's answer, nothing, junk, and the true one with more after it.
 
     Raises:
         FamilyError: it does not, or the items are too much alike to tell.
     """
     tried = 0
     for item in made:
-        # Other letters, not only another order of them: a family may have several right answers.
-        other = next((o.reference for o in made if _letters(o) != _letters(item)), None)
+        # Other letters, if there are any: the same ones in another order may be right as well.
+        others = [o.reference for o in made if o.reference != item.reference]
+        apart = (other for other in others if _letters(other) != _letters(item.reference))
+        other = next(apart, others[0] if others else None)
         if other is None:
             continue
         _expect(family, item, item.reference, right=True)
-        for wrong in (other, "", "banana", "nan", f"{item.reference} banana"):
+        more = (f"{item.reference} banana", f"{item.reference}, banana")
+        for wrong in (other, "", "banana", "nan", *more):
             _expect(family, item, wrong, right=False)
         tried += 1
         if tried == CONTROLS:
@@ -173,8 +176,8 @@ def control(family: str, made: list[Item]) -> None:
     )
 
 
-def _letters(item: Item) -> list[str]:
-    return sorted("".join(item.reference.casefold().split()))
+def _letters(answer: str) -> list[str]:
+    return sorted("".join(answer.casefold().split()))
 
 
 def _expect(family: str, item: Item, answer: str, *, right: bool) -> None:
@@ -250,9 +253,9 @@ def draw(config: Mapping[str, Any]) -> Result:
     for split in SPLITS:
         if len(kept[split]) < asked[split]:
             raise FamilyError(
-                f"gym:{family}: {asked[split]:,} {split} problems were asked for, but {drawn:,} items "
-                f"held only {len(kept[split]):,} distinct ones with these knobs; ask for fewer or "
-                "widen the knobs"
+                f"gym:{family}: {asked[split]:,} {split} problems were asked for, but {drawn:,} "
+                f"items held only {len(kept[split]):,} distinct ones with these knobs; ask for "
+                "fewer or widen the knobs"
             )
     return _drawn([problem for split in SPLITS for problem in kept[split]], bad)
 

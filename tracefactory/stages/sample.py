@@ -3,7 +3,8 @@
 Every reference is judged against itself by the problem's own checker before anything is generated;
 one that fails never becomes a problem, and is listed with its reason.
 
-Not here: families (sources/families, sources/gym.py), rows of files (sources/), held-out shares of files (split).
+Not here: families (sources/families, sources/gym.py), rows of files (sources/), held-out shares of
+files (split).
 """
 
 from collections import Counter
@@ -41,6 +42,7 @@ from tracefactory.stages.contract import (
 from tracefactory.store.home import Journal
 from tracefactory.task import Chunk
 from tracefactory.verifiers.contract import resolve_verifier, versioned
+from tracefactory.verifiers.gym import LIBRARY
 
 
 class FamilyDraw(Settings):
@@ -167,7 +169,7 @@ class Sample:
             {
                 "kind": "family",
                 "name": draw.name,
-                "version": gym.LIBRARY if gym.is_gym(draw.name) else FAMILIES[draw.name].version,
+                "version": LIBRARY if gym.is_gym(draw.name) else FAMILIES[draw.name].version,
                 "splits": dict(draw.draws()),
                 "license": LICENSE,
             }
@@ -217,7 +219,8 @@ def _gym_draws(config: SampleConfig) -> list[FamilyDraw]:
     return [draw for draw in config.families if gym.is_gym(draw.name)]
 
 
-_GYM_VERSION = f"{gym.VERSION},{versioned(gym.VERIFIER)}"
+def _gym_version() -> str:
+    return f"{gym.VERSION},{versioned(gym.VERIFIER)}"
 
 
 def _gym_drawing(config: SampleConfig, plan: Plan) -> Iterator[Order]:
@@ -230,7 +233,7 @@ def _gym_drawing(config: SampleConfig, plan: Plan) -> Iterator[Order]:
             "seed": plan.seed,
             "counts": {**dict.fromkeys(gym.SPLITS, 0), **dict(draw.draws())},
         }
-        yield Order(f"{gym.stem(draw.name)}.draw", settings, version=_GYM_VERSION)
+        yield Order(f"{gym.stem(draw.name)}.draw", settings, version=_gym_version())
 
 
 def _gym_cuts(config: SampleConfig, plan: Plan) -> Iterator[Order]:
@@ -247,7 +250,7 @@ def _gym_cuts(config: SampleConfig, plan: Plan) -> Iterator[Order]:
             for number, start in enumerate(range(place, end, size)):
                 name = f"{gym.stem(draw.name)}.{split}-{number:06d}"
                 settings = {"step": "cut", "start": start, "stop": min(start + size, end)}
-                yield Order(name, settings, (drawn,), version=_GYM_VERSION)
+                yield Order(name, settings, (drawn,), version=_gym_version())
             place = end
 
 

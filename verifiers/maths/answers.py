@@ -71,7 +71,9 @@ def wrong(reason: str) -> Comparison:
     return Comparison(False, reason, "type")
 
 
-def compare_answers(reference: Node, answer: Node, tolerance: Tolerance | None = None) -> Comparison:
+def compare_answers(
+    reference: Node, answer: Node, tolerance: Tolerance | None = None
+) -> Comparison:
     """Does the answer mean the reference?"""
     return _Comparer(tolerance).answers(_unwrapped(reference), _unwrapped(answer))
 
@@ -250,7 +252,11 @@ class _Comparer:
                 if found.equal:
                     return found
             elif got.unit.kind != "angle":
-                return self.numbers(want, got.node) if got.unit.kind == "temperature" else wrong("unit")
+                return (
+                    self.numbers(want, got.node)
+                    if got.unit.kind == "temperature"
+                    else wrong("unit")
+                )
             return self.numbers(
                 want._replace(half=None), lowered(got.node), Node("degrees", (want.node,))
             )
@@ -343,7 +349,11 @@ class _Comparer:
             want, got = _bare(want), _bare(got)
         if _is_assignments(want) and not _is_assignments(got):
             want = [part.args[-1] for part in want]
-            return self.every(zip(want, got, strict=True)) if len(want) == len(got) else wrong("missing_part")
+            return (
+                self.every(zip(want, got, strict=True))
+                if len(want) == len(got)
+                else wrong("missing_part")
+            )
         if _is_assignments(got) and not _is_assignments(want):
             got = [part.args[-1] for part in got]
         collapse = reference.kind == "set" or answer.kind == "set"
@@ -370,8 +380,10 @@ class _Comparer:
 
     def tuples(self, reference: Node, answer: Node) -> Comparison:
         """Points and vectors: in order."""
-        if looks_like_a_set(reference) or answer.kind in ("interval", "union") or (
-            answer.kind == "relation" and looks_like_a_set(answer)
+        if (
+            looks_like_a_set(reference)
+            or answer.kind in ("interval", "union")
+            or (answer.kind == "relation" and looks_like_a_set(answer))
         ):
             return self.sets(reference, answer)
         if answer.kind == "relation" and set(answer.value or ()) == {"="}:
@@ -475,7 +487,11 @@ class _Comparer:
         if sides[0] != left and len(sides) == 2 and sides[1] == left:
             sides = (sides[1], sides[0])
         if sides[0] != left:
-            if _is_constant_value(right) and _names(sides[0], sides[1]) and _is_constant_value(sides[1]):
+            if (
+                _is_constant_value(right)
+                and _names(sides[0], sides[1])
+                and _is_constant_value(sides[1])
+            ):
                 return wrong("other_name")
             return None
         found = self.named(right, Node("relation", sides, answer.value))
@@ -485,13 +501,22 @@ class _Comparer:
 
     def chain(self, reference: Node, answer: Node) -> Comparison:
         """`f(2) < f(1) < f(4)`, `a = b = c`: side by side, or the whole turned around."""
-        if reference.value and set(reference.value) == {"="} and _names(reference.args[0], reference.args[-1]):
-            return self.answers(Node("relation", (reference.args[0], reference.args[-1]), ("=",)), answer)
+        if (
+            reference.value
+            and set(reference.value) == {"="}
+            and _names(reference.args[0], reference.args[-1])
+        ):
+            return self.answers(
+                Node("relation", (reference.args[0], reference.args[-1]), ("=",)), answer
+            )
         if answer.kind != "relation" or len(answer.args) != len(reference.args):
             return wrong("other_type")
         sides, signs = answer.args, tuple(answer.value or ())
         if signs != reference.value:
-            sides, signs = sides[::-1], tuple(_FLIPPED.get(str(sign), str(sign)) for sign in signs[::-1])
+            sides, signs = (
+                sides[::-1],
+                tuple(_FLIPPED.get(str(sign), str(sign)) for sign in signs[::-1]),
+            )
         if signs != reference.value:
             return wrong("different")
         return self.every(zip(reference.args, sides, strict=True))
@@ -512,7 +537,9 @@ class _Comparer:
         if found.equal is None:
             return Comparison(None, "undecided", found.tier, "")
         reason = "equal" if found.equal else "different"
-        return Comparison(found.equal, reason, found.tier, found.certainty, dict(found.detail or {}))
+        return Comparison(
+            found.equal, reason, found.tier, found.certainty, dict(found.detail or {})
+        )
 
     def sets(self, reference: Node, answer: Node) -> Comparison:
         """Intervals, unions and inequalities as sets of real numbers."""
@@ -569,7 +596,10 @@ class _Comparer:
                 return wrong("other_type")
             return self.every(zip(reference.args, answer.args, strict=True))
         if sign[0] == ">":
-            reference, sign = Node("relation", reference.args[::-1], (_FLIPPED[sign],)), _FLIPPED[sign]
+            reference, sign = (
+                Node("relation", reference.args[::-1], (_FLIPPED[sign],)),
+                _FLIPPED[sign],
+            )
         if other[0] == ">":
             answer, other = Node("relation", answer.args[::-1], (_FLIPPED[other],)), _FLIPPED[other]
         if sign != other:
@@ -590,9 +620,13 @@ def _asked(one: Node, other: Node, tier: str) -> Comparison:
     """What no tier could tell is asked of computer algebra."""
     outcome = cas.equal(one, other)
     if outcome.equal is None:
-        return Comparison(None, outcome.limited_by or "undecided", tier, "", None, outcome.limited_by)
+        return Comparison(
+            None, outcome.limited_by or "undecided", tier, "", None, outcome.limited_by
+        )
     reason = "equal" if outcome.equal else "different"
-    return Comparison(outcome.equal, reason, "cas", "proved", {"by": outcome.detail}, outcome.limited_by)
+    return Comparison(
+        outcome.equal, reason, "cas", "proved", {"by": outcome.detail}, outcome.limited_by
+    )
 
 
 def _elements(node: Node) -> list[Node]:
@@ -634,7 +668,11 @@ def _names(left: Node, right: Node) -> bool:
         return left.value not in symbols_of(right)
     if left.kind == "mul" and all(part.kind == "symbol" for part in left.args):
         head = left.args[0]  # P(x) reads as a product
-        return len(left.args) == 2 and str(head.value).isupper() and head.value not in symbols_of(right)
+        return (
+            len(left.args) == 2
+            and str(head.value).isupper()
+            and head.value not in symbols_of(right)
+        )
     return left.kind == "tuple" and all(part.kind == "symbol" for part in left.args)
 
 
@@ -659,7 +697,11 @@ def _difference(node: Node) -> Node:
 
 
 def _flat(node: Node) -> list[Node]:
-    return [part for inner in node.args for part in (_flat(inner) if inner.kind == node.kind else [inner])]
+    return [
+        part
+        for inner in node.args
+        for part in (_flat(inner) if inner.kind == node.kind else [inner])
+    ]
 
 
 def _rational(node: Node) -> tuple[int, int] | None:
@@ -736,7 +778,9 @@ def tolerance_of(text: str) -> Tolerance:
     try:
         top, bottom = decimal_value(bare)
     except (NotAValue, ValueError):
-        raise ValueError(f"tolerance {text!r} is neither a number (0.01) nor a percentage (1%)") from None
+        raise ValueError(
+            f"tolerance {text!r} is neither a number (0.01) nor a percentage (1%)"
+        ) from None
     if top < 0:
         raise ValueError(f"tolerance {text!r} is negative")
     relative = text.strip().endswith("%")

@@ -175,7 +175,7 @@ def _several(name: str, xs: list[arb]) -> arb:
     if name == "binomial":
         return _binomial(xs, wholes)
     numbers = [n for n in wholes if n is not None]
-    if len(numbers) < len(xs):
+    if len(numbers) < len(xs) or name not in ("gcd", "lcm"):
         return NAN
     result = fmpz(0) if name == "gcd" else fmpz(1)
     for n in numbers:

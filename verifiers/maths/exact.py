@@ -180,7 +180,9 @@ def divide(a: fmpq, b: fmpq, budget: Budget) -> fmpq:
     """
     if not b:
         raise Undefined
-    budget.charge_number(bits(a) + bits(b), whole=False)
+    size = bits(a) + bits(b)
+    if size > 512:
+        budget.charge_number(size, whole=False)
     return a / b
 
 

@@ -288,6 +288,8 @@ def _value(form: NormalForm, graph: Graph, vertex: int, values: dict[int, Quotie
     if name == "ln":
         return form.logarithm(xs[0])
     if name == "power":
+        if xs[0].above.is_zero():
+            raise TooBig  # 0^x is 0 for positive x: no exponential says so
         return form.exponential(form.mul(xs[1], form.logarithm(xs[0])))
     if name == "call" and len(xs) == 1:
         return _function(form, str(payload), xs[0])

@@ -310,7 +310,9 @@ def _words(
             found.append(("o", ",", start, end))
         return end
     is_word = bare.replace(" ", "").replace("-", "").replace(".", "").isalpha()
-    if name == "operatorname" or (len(bare) == 1 and is_word and name[0] in "mb" and name != "mbox"):
+    if name == "operatorname" or (
+        len(bare) == 1 and is_word and name[0] in "mb" and name != "mbox"
+    ):
         if name == "mathrm" and bare in "mgshNJWVAKLCF":
             found.append(("t", bare, start, end))  # more likely a unit than a variable
         else:

@@ -1,4 +1,4 @@
-"""The syntax tree of one mathematical expression: what the parser makes and the tiers compare.
+r"""The syntax tree of one mathematical expression: what the parser makes and the tiers compare.
 
 A node is (kind, args, value). All are tuples, so that equal trees are equal, hash alike and can be
 keys of a cache. Scalar kinds, the only ones that the tiers see:
@@ -33,7 +33,7 @@ Kinds that only reading and comparing know (answers.py):
 Not here: reading text (parse.py), values (exact.py, identity.py, balls.py).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 
 class Node(NamedTuple):
@@ -95,3 +95,13 @@ def constant(name: str) -> Node:
 def call(name: str, *args: Node) -> Node:
     """A known function of its arguments."""
     return Node("call", args, name)
+
+
+def fraction_of(node: Node) -> tuple[int, int]:
+    """The value of a `number`; the caller knows that it is one."""
+    return cast("tuple[int, int]", node.value)
+
+
+def signs_of(node: Node) -> tuple[str, ...]:
+    """The signs of a `relation`; the caller knows that it is one."""
+    return cast("tuple[str, ...]", node.value)

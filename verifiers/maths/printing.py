@@ -188,7 +188,11 @@ def _interval(node: Node, latex: bool) -> str:
 
 
 def _union(node: Node, latex: bool) -> str:
-    signs = {"union": ("∪", "\\cup"), "intersection": ("∩", "\\cap"), "difference": ("\\", "\\setminus")}
+    signs = {
+        "union": ("∪", "\\cup"),
+        "intersection": ("∩", "\\cap"),
+        "difference": ("\\", "\\setminus"),
+    }
     sign = signs[node.kind][latex]
     return f" {sign} ".join(_print(part, latex=latex) for part in node.args)
 

@@ -30,7 +30,8 @@ _INTEGER = re.compile(r"-?[0-9]{1,400}")
 _LETTERS = re.compile(r"[A-Za-z][A-Za-z .'-]+")
 _SLASHED_DATE = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}")
 _APPROXIMATELY = re.compile(
-    r"(?:\\text\{\s*)?(?:approximately|approx\.?|about|around|roughly)(?:\s*\})?[\s~]+", re.IGNORECASE
+    r"(?:\\text\{\s*)?(?:approximately|approx\.?|about|around|roughly)(?:\s*\})?[\s~]+",
+    re.IGNORECASE,
 )
 _GAPS = ("\\,", "\\;", "\\:", "\\!", "\\ ", "\\\\")
 _PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
@@ -131,7 +132,9 @@ def _worded(text: str) -> Reading | None:
 def _is_choice(text: str, rest: str) -> bool:
     """`B`, `(b)` and `B) 12` are choices; a small letter alone is a variable."""
     plain_text = undressed(text)
-    return not (len(plain_text) == 1 and plain_text.islower()) or (bool(rest) and plain_text[:1].isupper())
+    return not (len(plain_text) == 1 and plain_text.islower()) or (
+        bool(rest) and plain_text[:1].isupper()
+    )
 
 
 def _parsed(text: str) -> Node | None:

@@ -123,7 +123,9 @@ def _read(node: Node) -> tuple[list[Piece], str | None]:
 
 
 def _joined(parts: list[tuple[list[Piece], str | None]]) -> tuple[list[Piece], str | None]:
-    return [piece for pieces, _ in parts for piece in pieces], _one_name([name for _, name in parts])
+    return [piece for pieces, _ in parts for piece in pieces], _one_name(
+        [name for _, name in parts]
+    )
 
 
 def _one_name(names: list[str | None]) -> str | None:

@@ -68,7 +68,9 @@ def value_of(node: Node) -> Value:
         return _compound(node)
     if kind == "neg" and node.args[0].kind in ("quantity", "percent", "based", "degrees"):
         inner = value_of(node.args[0])
-        return inner._replace(node=Node("neg", (inner.node,)), based=inner.based and f"-{inner.based}")
+        return inner._replace(
+            node=Node("neg", (inner.node,)), based=inner.based and f"-{inner.based}"
+        )
     return Value(lowered(node), half=_half(_decimal_text(node), strict=True))
 
 
