@@ -19,7 +19,7 @@ Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -28,16 +28,13 @@ from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import Status, Verdict
 from tracefactory.verifiers import second_opinion
 from tracefactory.verifiers.extract import Answer, final_answer, read_options
-from tracefactory.verifiers.maths.answers import (
-    Comparison,
-    Tolerance,
-    compare_answers,
-    tolerance_of,
-)
+from tracefactory.verifiers.maths.answers import compare_answers
+from tracefactory.verifiers.maths.comparison import Comparison, Tolerance, tolerance_of
 from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node
 from tracefactory.verifiers.maths.printing import short
 from tracefactory.verifiers.maths.reading import Reading, bare, candidates, read_reference
+from tracefactory.verifiers.maths.values import states_tolerance
 from tracefactory.verifiers.maths.words import (
     clock,
     date,
@@ -56,7 +53,7 @@ OPTIONS = ("answer_after", "tolerance", "second_opinion", "on_disagreement")
 `second_opinion`: "math-verify" asks that checker too and records whether it agrees.
 `on_disagreement`: "undecided" makes a verdict that it contradicts undecided; else "keep"."""
 
-_PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_PLAIN_NUMBER = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
 class _Options(NamedTuple):
@@ -126,16 +123,18 @@ class _Decided(NamedTuple):
 def _judge(
     reference: str, response: str, options: _Options, attempt_id: str, verifier: str
 ) -> Verdict:
+    if not (response.isascii() and reference.isascii()):
+        response, reference = map(_encodable, (response, reference))
     answer = final_answer(response, options.answer_after)
     if (
         options is _NO_OPTIONS
         and answer.text is not None
         and answer.hedge is None
         and len(answer.parts) < 2
-        and _PLAIN_INTEGER.fullmatch(answer.text)
-        and _PLAIN_INTEGER.fullmatch(reference)
+        and (got := _PLAIN_NUMBER.fullmatch(answer.text)) is not None
+        and (wanted := _PLAIN_NUMBER.fullmatch(reference)) is not None
     ):
-        return _integers(reference, answer, attempt_id, verifier)
+        return _plain_numbers(wanted, got, answer, attempt_id, verifier)
     want = read_reference(reference)
     if want.node is None and want.word is None:
         return Verdict(attempt_id, "bad_reference", want.why or "unparsable", verifier)
@@ -148,20 +147,37 @@ def _judge(
     )
 
 
-def _integers(reference: str, answer: Answer, attempt_id: str, verifier: str) -> Verdict:
-    """Nine answers of ten: whole numbers as both are usually written."""
-    text = answer.text or ""
-    equal = (
-        text == reference
-        or (text == "-0" and reference == "0")
-        or (text == "0" and reference == "-0")
-    )
+def _encodable(text: str) -> str:
+    """The text with `?` for lone surrogates, which no file can hold; places stay the same."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def _plain_numbers(
+    want: re.Match[str], got: re.Match[str], answer: Answer, attempt_id: str, verifier: str
+) -> Verdict:
+    """Nine answers of ten: whole numbers and decimals, by the rules of values.py in integers."""
+    places, shown = len(want[3] or ""), len(got[3] or "")
+    scale = max(places, shown)
+    center = int(want[2] + (want[3] or "")) * 10 ** (scale - places)
+    value = int(got[2] + (got[3] or "")) * 10 ** (scale - shown)
+    reason, tier = "different", "exact"
+    if value == center and (want[1] == got[1] or value == 0):
+        reason = "equal"
+    elif states_tolerance(want[0]):
+        tier = "tolerance"
+        half = 5 * 10 ** (scale - places)  # in tenths of a unit of the finer of the two
+        if want[1] == got[1] and -half <= 10 * (value - center) < half:
+            reason = "within"
+    status: Status = "incorrect" if reason == "different" else "correct"
     evidence = (
-        f'{{"answer":"{text}","certainty":"proved","reference":"{reference}",'
-        f'"rule":"{answer.rule}","span":[{answer.start},{answer.end}],"tier":"exact","type":"math"}}'
+        f'{{"answer":"{got[0]}","certainty":"proved","reference":"{want[0]}",'
+        f'"rule":"{answer.rule}","span":[{answer.start},{answer.end}],"tier":"{tier}","type":"math"}}'
     )
-    status: Status = "correct" if equal else "incorrect"
-    return Verdict(attempt_id, status, "equal" if equal else "different", verifier, text, evidence)
+    return Verdict(attempt_id, status, reason, verifier, got[0], evidence)
 
 
 def _decide(want: Reading, answer: Answer, options: _Options) -> _Decided:
@@ -201,13 +217,14 @@ def _compare(want: Reading, text: str, options: _Options) -> _Decided:
 def _mathematics(want: Reading, node: Node, text: str, options: _Options) -> _Decided:
     """The best that any reading of the answer comes to."""
     best: tuple[Comparison, Node] | None = None
+    shown = want.shown or short(node)
     if node.kind == "based" and bare(text) == str(node.value).partition("_")[0]:
         text = str(node.value)  # 152A, its base missing, is no product
     try:
         for candidate in candidates(text):
             found = compare_answers(node, candidate, options.tolerance)
             if found.equal:
-                return _Decided(found, "math", short(node), short(candidate))
+                return _Decided(found, "math", shown, short(candidate))
             if best is None or (best[0].equal is False and found.equal is None):
                 best = found, candidate
     except Unreadable as error:
@@ -215,10 +232,10 @@ def _mathematics(want: Reading, node: Node, text: str, options: _Options) -> _De
         # Too long or too deep says nothing about the answer; words and broken syntax do.
         equal = None if why in ("too_long", "too_deep") else False
         reason = why if equal is None else "unparsable"
-        return _Decided(Comparison(equal, reason, "parse"), "math", short(node), f"unread: {why}")
+        return _Decided(Comparison(equal, reason, "parse"), "math", shown, f"unread: {why}")
     if best is None:
-        return _Decided(Comparison(False, "unparsable", "parse"), "math", short(node), "")
-    return _Decided(best[0], "math", short(node), short(best[1]))
+        return _Decided(Comparison(False, "unparsable", "parse"), "math", shown, "")
+    return _Decided(best[0], "math", shown, short(best[1]))
 
 
 def _words(want: Reading, text: str, options: _Options) -> _Decided:
@@ -230,7 +247,8 @@ def _words(want: Reading, text: str, options: _Options) -> _Decided:
     if want.kind == "letters":
         got = letter_set(stripped)
         equal = got == want.word
-        return _said(want, "".join(sorted(got or ())), equal, "".join(sorted(want.word or ())))  # type: ignore[call-overload]
+        wanted = cast("frozenset[str]", want.word)
+        return _said(want, "".join(sorted(got or ())), equal, "".join(sorted(wanted)))
     if want.kind == "yes_no":
         got = yes_no(stripped)
         return _said(want, got or plain(stripped), got == want.word)
@@ -253,7 +271,7 @@ def _words(want: Reading, text: str, options: _Options) -> _Decided:
 
 def _choice(want: Reading, text: str, options: _Options) -> _Decided:
     """The letter decides; the words behind it must not contradict those of the reference."""
-    letter, rest = want.word  # type: ignore[misc]
+    letter, rest = cast("tuple[str, str]", want.word)
     got = letter_choice(text)
     if got is None:
         if rest and not letter_choice(rest):
@@ -271,7 +289,9 @@ def _choice(want: Reading, text: str, options: _Options) -> _Decided:
 def _time(want: Reading, text: str, options: _Options) -> _Decided:
     got = clock(text)
     if got is not None:
-        return _said(want, str(got), same_clock(want.word, got))  # type: ignore[arg-type]
+        return _said(
+            want, str(got), same_clock(cast("tuple[int, str | None, int]", want.word), got)
+        )
     if want.node is not None and want.node.kind == "ratio":
         return _mathematics(want, want.node, text, options)
     return _said(want, plain(text), False)
@@ -316,7 +336,8 @@ def _asked_again(verdict: Verdict, reference: str, response: str, options: _Opti
     evidence["second_opinion"] = {"accepts": opinion.agrees, "detail": opinion.detail}
     shown = orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS).decode()
     differs = opinion.agrees is not None and opinion.agrees != (verdict.status == "correct")
-    status, reason = verdict.status, verdict.reason
+    status: Status = verdict.status
+    reason = verdict.reason
     if differs and options.undecided_on_disagreement:
         status, reason = "undecided", "disagreement"
     return Verdict(

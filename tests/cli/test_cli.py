@@ -2,18 +2,15 @@
 
 import itertools
 import json
-import os
 import re
 import resource
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from cli_harness import COMMAND, answer, at_once, refused, tracefactory
 
-COMMAND = Path(sys.executable).with_name("tracefactory")
 COMMANDS = (
     "run",
     "plan",
@@ -22,6 +19,7 @@ COMMANDS = (
     "fsck",
     "gc",
     "check",
+    "audit-problems",
     "recipes",
     "schema",
     "doctor",
@@ -53,33 +51,6 @@ stages:
   verdicts: {use: verify, from: attempts}
   dataset: {use: publish, from: verdicts}
 """
-
-
-def ask(*arguments, cwd=None, text=None):
-    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd, env=env, input=text, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
-def at_once(cases, cwd=None):
-    """The answers to several commands, two asked at a time: most of it is waiting for imports."""
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda arguments: ask(*arguments, cwd=cwd), cases.values())
-        return dict(zip(cases, found, strict=True))
-
-
-def tracefactory(*arguments, cwd=None, code=0, text=None):
-    done = ask(*arguments, cwd=cwd, text=text)
-    assert done.returncode == code, done.stderr[-3000:]
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def answer(*arguments, **options):
-    """The JSON on stdout, which must hold nothing else."""
-    return json.loads(tracefactory(*arguments, "--json", **options).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +97,10 @@ def test_help_of_a_command_names_its_options_and_is_quick():
         "inspect": {"--malformed", "--json"},
         "fsck": {"--sweep", "--json"},
         "gc": {"--set", "--folder", "--delete", "--json"},
-        "check": {"--reference", "--response", "--response-file", "--answer-after", "--json"},
+        "check": {"--reference", "--response", "--response-file", "--answer-after", "--option",
+                  "--json"},
+        "audit-problems": {"--statement", "--reference", "--after", "--boxed", "--verifier",
+                           "--option", "--examples", "--json"},
         "recipes": {"--families", "--json"},
         "schema": set(),
         "doctor": {"--json"},
@@ -144,7 +118,10 @@ def test_help_lists_every_command_and_the_exit_codes():
         assert code in " ".join(said.split())
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"], ["check", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--help"], ["run", "--help"], ["check", "--help"], ["audit-problems", "--help"]],
+)
 def test_help_imports_nothing_heavy(arguments):
     script = (
         "import sys, os\n"
@@ -323,67 +300,6 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
         assert said.returncode == 2
         assert f"{pair[1]} is no run folder" in said.stderr or "does not exist" in said.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-# --- check -------------------------------------------------------------------------------------
-
-
-JUDGED = [
-        (["numeric", "--reference", "1/2", "--response", "so \\boxed{0.5}"],
-         {"status": "correct", "reason": "equal", "final_answer": "0.5"}),
-        (["numeric", "--reference", "3", "--response", "\\boxed{4}"],
-         {"status": "incorrect", "reason": "different"}),
-        (["numeric", "--reference", "3", "--response", "A: 3", "--answer-after", "A:"],
-         {"status": "correct"}),
-        (["numeric", "--reference", "x", "--response", "3"], {"status": "bad_reference"}),
-        (["choice", "--reference", "B", "--response", "\\boxed{B}"], {"status": "correct"}),
-        (["choice", "--reference", "B", "--response", "\\boxed{C}"], {"status": "incorrect"}),
-        (["steps", "--response", "1 + 1 = 3\n2 + 2 = 4"], {"n_true": 1, "n_false": 1}),
-        (["tracefactory.verifiers.numeric:judge", "--reference", "3", "--response", "\\boxed{3}"],
-         {"status": "correct"}),
-]  # fmt: skip
-
-
-def test_check_judges_and_shows_its_evidence():
-    asked = {i: ["check", *case[0], "--json"] for i, case in enumerate(JUDGED)}
-    for i, said in at_once(asked).items():
-        found = json.loads(said.stdout)
-        wanted = JUDGED[i][1]
-        assert {key: found[key] for key in wanted} == wanted, JUDGED[i]
-        assert isinstance(found["evidence"], dict)
-
-
-def test_check_reads_a_file_and_stdin(tmp_path):
-    (tmp_path / "r.txt").write_text("thus \\boxed{7}")
-    ask = ["check", "numeric", "--reference", "7", "--response-file"]
-    assert "correct" in tracefactory(*ask, tmp_path / "r.txt").stdout
-    assert "incorrect" in tracefactory(*ask, "-", text="\\boxed{8}").stdout
-
-
-LACKING = [
-        (["numbers", "--reference", "3", "--response", "3"], "tracefactory.verifiers.numbers"),
-        (["numeric", "--response", "3"], "--reference"),
-        (["numeric", "--reference", "3"], "--response"),
-        (["numeric", "--reference", "3", "--response", "3", "--response-file", "x"], "--response"),
-        (["numeric", "--reference", "3", "--response-file", "nowhere"], "nowhere"),
-        (["steps", "--response", "1+1=2", "--answer-after", "A:"], "answer_after"),
-        (["tracefactory.verifiers.numeric:verify", "--reference", "3", "--response", "3"], "judge"),
-        (["tracefactory.verifiers.extract:nothing", "--reference", "3", "--response", "3"],
-         "nothing"),
-]  # fmt: skip
-
-
-def test_check_says_what_it_lacks(tmp_path):
-    asked = {i: ["check", *case[0]] for i, case in enumerate(LACKING)}
-    refused(at_once(asked, cwd=tmp_path), [word for _, word in LACKING])
-
-
-def refused(answers, words):
-    """Each ends with 2, says its word, and is no accident."""
-    for said, word in zip(answers.values(), words, strict=True):
-        assert said.returncode == 2, said.stderr
-        assert "Traceback" not in said.stderr
-        assert word in " ".join(said.stderr.replace("│", " ").split())
 
 
 # --- Usage -------------------------------------------------------------------------------------

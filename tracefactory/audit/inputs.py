@@ -101,8 +101,9 @@ class RunProblems:
             group = self._group_of(chunk)
             if group is not None:
                 group.verdicts.append(output)
-        self.total = sum(o.rows for group in self._groups.values() for o in group.problems)
-        if not self.total:
+        rows = sum(o.rows for group in self._groups.values() for o in group.problems)
+        self.total: int | None = rows
+        if not rows:
             raise RecipeError(
                 f"{run} has no problems yet; `tracefactory status {run}` says how far the run is"
             )
@@ -203,8 +204,10 @@ class FileProblems:
             absent = missing_columns(self._map, columns) if columns else None
             worst = ", ".join(f"{n} x {reason}" for reason, n in left_out.most_common(3))
             raise SourceError(
-                f"{self._path}: {absent or f'not one row can be used ({worst})'}; do --statement, "
-                "--reference and --after or --boxed say where things stand?"
+                f"{self._path}: {absent}, which is --statement and --reference"
+                if absent
+                else f"{self._path}: not one row can be used ({worst}); is it the right file, and "
+                "do --statement, --reference and --after or --boxed say where things stand?"
             )
 
     def _problem_of(self, path: str, row: Row | BadRow) -> Problem | str:

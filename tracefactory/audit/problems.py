@@ -1,15 +1,17 @@
 r"""Do the references hold? An audit of problems by their own checkers; nothing is changed.
 
     unreadable     the checker cannot read the reference
-    not_itself     the checker does not accept the reference as an answer, as it is written or, for
-                   the symbolic checker, as LaTeX or plain text printed from what it has read
+    not_itself     the checker does not accept the reference as an answer to its own problem
     crashed        the checker raised, or failed, on the reference
     contradiction  equal statements (but for case and blanks), references that differ
     consensus      teachers agree with each other, and none with the reference
+    reprinted      the symbolic checker accepts the reference, but not what it has read of it when
+                   that is printed again, as LaTeX or as plain text
     duplicate      equal statements, references that are the same to the checker
 
-The first four are faults: a run on such problems makes wrong verdicts. A consensus is a suspicion,
-since teachers err together too; a duplicate does no harm by itself.
+The first four are faults: a run on such problems makes wrong verdicts. The next two are suspicions:
+teachers err together too, and what cannot be printed may have been read well. A duplicate does no
+harm by itself.
 
 Two references are the same when they are the same text, or when the checker accepts one for the
 other, either way round. Each problem is judged by the checker that it names, also where a verify
@@ -37,7 +39,15 @@ from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import Verdict
 from tracefactory.verifiers.contract import AddressError, Verifier, resolve_verifier
 
-Kind = Literal["unreadable", "not_itself", "crashed", "contradiction", "consensus", "duplicate"]
+Kind = Literal[
+    "unreadable",
+    "not_itself",
+    "crashed",
+    "contradiction",
+    "consensus",
+    "reprinted",
+    "duplicate",
+]
 
 FAULTS: tuple[Kind, ...] = ("unreadable", "not_itself", "crashed", "contradiction")
 
@@ -47,9 +57,13 @@ TO_DO: Mapping[Kind, str] = {
     "crashed": "see whether the checker's options and packages are there; else report the text",
     "contradiction": "find out which reference is right; leave the others out",
     "consensus": "read the problem: the reference may be wrong, or all make the same mistake",
+    "reprinted": "see that the form printed says what the reference says; else write it simpler",
     "duplicate": "nothing, but all but one of them cost attempts and tell nothing new",
 }
-"""All kinds, the worst first, and what to do about each."""
+"""What to do about each kind."""
+
+KINDS: tuple[Kind, ...] = tuple(TO_DO)
+"""All kinds, the worst first."""
 
 MIN_TEACHERS = 2
 MIN_ATTEMPTS = 3
@@ -97,7 +111,7 @@ class Report:
         total: Counter[Kind] = Counter()
         for finding in self.findings:
             total[finding.kind] += finding.n
-        return {kind: total[kind] for kind in TO_DO}
+        return {kind: total[kind] for kind in KINDS}
 
     def sound(self) -> bool:
         """Is there no fault?"""
@@ -204,7 +218,7 @@ def _ask(verify: Verifier, problem: Problem, answer: str) -> Verdict:
 
 
 def _itself(problem: Problem, verify: Verifier) -> Finding | None:
-    """The reference as an answer to its own problem, also as printed again."""
+    """The reference as an answer to its own problem, as written and as printed again."""
     verdict = _ask(verify, problem, problem.reference)
     if verdict.status == "bad_reference":
         return _finding("unreadable", problem, {}, verdict.reason)
@@ -221,7 +235,7 @@ def _itself(problem: Problem, verify: Verifier) -> Finding | None:
         if verdict.status != "correct":
             refused[form] = text
             reason = reason or f"{form}:{verdict.reason}"
-    return _finding("not_itself", problem, refused, reason) if refused else None
+    return _finding("reprinted", problem, refused, reason) if refused else None
 
 
 def _printed(reference: str) -> Iterator[tuple[str, str]]:
@@ -276,7 +290,7 @@ def _accepts(verify: Verifier, problem: Problem, answer: str) -> bool:
 
 @dataclass(slots=True)
 class _Same:
-    """Problems with one statement and, to the checker, one reference: the first, and who follows."""
+    """Problems with one statement and, to the checker, one reference."""
 
     first: Problem
     others: dict[str, str] = field(default_factory=dict[str, str])

@@ -230,13 +230,12 @@ def audit_problems(
     --verifier symbolic`
 
     **unreadable**: the checker cannot read the reference. **not_itself**: it does not accept the
-    reference as the answer, as written or printed anew. **crashed**: it failed on it.
-    **contradiction**: equal statements, references that differ. **consensus**: two teachers or more
-    (or three attempts of the only one) agree with each other, none with the reference.
-    **duplicate**: equal statements, the same reference.
+    reference as the answer. **crashed**: it failed on it. **contradiction**: equal statements,
+    references that differ. For any of these the exit code is 6, otherwise 0.
 
-    Exit code 6 for any of the first four, otherwise 0: teachers also err together, and repeats do
-    no harm.
+    **consensus**: two teachers or more (or three attempts of the only one) agree with each other,
+    none with the reference. **reprinted**: `symbolic` does not accept its own printing of the
+    reference. **duplicate**: equal statements, the same reference.
     """
     from tracefactory.cli.audit import audit_problems_command
 

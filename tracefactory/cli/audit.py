@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from tracefactory.audit.inputs import FileProblems, ProblemSource, RunProblems
-from tracefactory.audit.problems import FAULTS, TO_DO, Finding, Report, audit
+from tracefactory.audit.problems import FAULTS, KINDS, TO_DO, Finding, Report, audit
 from tracefactory.cli.check import named_options
 from tracefactory.cli.look import print_json
 from tracefactory.errors import Exit, RecipeError
@@ -98,7 +98,7 @@ def _as_json(report: Report) -> dict[str, object]:
         "to_do": TO_DO,
         "not_audited": report.not_audited,
         "left_out": report.left_out,
-        "findings": [asdict(finding) for kind in TO_DO for finding in report.of(kind)],
+        "findings": [asdict(finding) for kind in KINDS for finding in report.of(kind)],
     }
 
 
@@ -107,7 +107,7 @@ def _say(text: str) -> None:
 
 
 def _show(report: Report, examples: int, seconds: float) -> None:
-    for kind in reversed(TO_DO):  # the worst stands last, where the eye is
+    for kind in reversed(KINDS):  # the worst stands last, where the eye is
         found = report.of(kind)
         if found and examples:
             out.rule(escape(f"{kind}: {min(examples, len(found))} of {len(found):,}"), align="left")

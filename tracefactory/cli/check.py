@@ -67,7 +67,7 @@ def check_command(
         print_json(data)
         return
     for name, value in _lines(data):
-        out.print(f"{name:>14}  {value}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{name:>14}  {value}".rstrip(), highlight=False, markup=False, soft_wrap=True)
 
 
 def named_options(given: Sequence[str]) -> dict[str, str]:
@@ -92,10 +92,10 @@ def _lines(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in data.items():
         if name != "evidence" and value not in ("", None):
             yield name, value
+    if data["evidence"]:
+        yield "evidence:", ""
     for name, value in data["evidence"].items():
-        if isinstance(value, dict | list):
-            value = orjson.dumps(value).decode()
-        yield f"evidence.{name}" if name in data else name, value
+        yield name, orjson.dumps(value).decode() if isinstance(value, dict | list) else value
 
 
 def _keywords(

@@ -81,6 +81,8 @@ class Arithmetic(Brackets):
                         return node
                     if value == "[" and self.closes_interval():
                         return node
+                    if value == "{" and found[self.at + 1][0] == "n":
+                        raise Unreadable("ambiguous")  # `{5}{6}` prints as 56
                     node = product(node, self.power())
                 else:
                     return node
@@ -136,6 +138,8 @@ class Arithmetic(Brackets):
                 and read_unit(value) is not None
                 and self.found[self.at - 1][0] == "n"
             )
+        if value in FUNCTION_NAMES and self.ends_item() and read_unit(value) is not None:
+            return False  # 40 min, 5 sec
         if value in FUNCTION_NAMES or value in CONSTANTS or value in GREEK or value == "sqrt":
             return True
         if len(value) > 4 and not value.startswith(PREFIXES):

@@ -283,6 +283,8 @@ class Atoms(Cursor):
             return self.function(FUNCTION_NAMES[value])
         if value in GREEK:
             self.at += 1
+            if value == "Gamma" and self.found[self.at][:2] == ("o", "("):
+                return self.function("gamma")
             return self.subscripted(value)
         if value in DECORATIONS:
             self.at += 1

@@ -84,8 +84,11 @@ class Brackets(Atoms):
         self.bars -= 1
         if self.found[self.at][1] == "|":
             self.at += 1
+            of_reals = inner.kind == "symbol" or (
+                inner.kind == "relation" and inner.args[1:] == (Node("named_set", (), "reals"),)
+            )
             inner = self.answer()
-            if self.found[self.at][1] != "\\}" or inner.kind != "relation":
+            if self.found[self.at][1] != "\\}" or inner.kind != "relation" or not of_reals:
                 raise Unreadable("set")
             self.at += 1
             return inner

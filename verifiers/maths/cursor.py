@@ -123,4 +123,4 @@ class Cursor:
     def ends_item(self) -> bool:
         """Does the item end behind the token here?"""
         kind, value, _, _ = self.found[self.at + 1]
-        return kind == "e" or value in SEPARATORS or value in (")", "]", "/", "^", "}")
+        return kind in "en" or value in SEPARATORS or value in (")", "]", "/", "^", "}")

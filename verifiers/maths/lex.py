@@ -18,6 +18,8 @@ import re
 
 from flint import fmpz
 
+from tracefactory.verifiers.maths.words import normal_characters
+
 MAX_CHARS = 12_000
 """Of one answer. Real ones have a few hundred."""
 MAX_DIGITS = 10_000
@@ -42,9 +44,42 @@ _VULGAR = {
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΦΨΩϕϵ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
-        "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega phi epsilon"
-        "".split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+            "Gamma",
+            "Delta",
+            "Theta",
+            "Lambda",
+            "Xi",
+            "Pi",
+            "Sigma",
+            "Phi",
+            "Psi",
+            "Omega",
+            "phi",
+            "epsilon",
+        ],
         strict=True,
     )
 )
@@ -61,10 +96,7 @@ _SIGNS = {
     "ℂ": "\\mathbb{C}", "′": "'", "’": "'", "‘": "'", "…": "...", "⋯": "...", "∶": ":",
     "ⅈ": "i", "ℯ": "e", "€": "\\euro ", "£": "\\sterling ", "¥": "\\yen ", "¢": "\\cents ",
     "µ": "\\mu ", "∣": "|",
-    **dict.fromkeys("\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
-    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u2061\u2062\u2063\ufe0f\x00", ""),
     **{name: f"\\{word} " for name, word in _GREEK.items()},
-    **{chr(0xFF01 + k): chr(0x21 + k) for k in range(94)},  # full-width ASCII
 }  # fmt: skip
 _TABLE = str.maketrans(_SIGNS)
 _RAISED = re.compile(f"[{''.join(map(re.escape, _SUPERSCRIPTS))}]+")
@@ -76,6 +108,7 @@ def clean(text: str) -> str:
     """One notation for what has several: unicode signs as LaTeX, invisible marks removed."""
     if text.isascii():
         return text.replace("\x00", "") if "\x00" in text else text
+    text = normal_characters(text)
     text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
     text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
     text = _VULGARS.sub(lambda m: "\\frac{{{}}}{{{}}}".format(*_VULGAR[m[0]]), text)
@@ -124,20 +157,79 @@ _SYNONYMS = {
     "varepsilon": "epsilon", "varrho": "rho", "arctg": "arctan", "lg": "log",
 }  # fmt: skip
 _SKIPPED = frozenset(
-    """
-    left right bigl bigr Bigl Bigr biggl biggr Biggl Biggr big Big bigg Bigg bigm displaystyle
-    textstyle scriptstyle limits nolimits quad qquad thinspace medspace thickspace negthinspace
-    enspace hfill hline centering bf rm it strut dotsb nobreak allowbreak boldmath kern
-    """.split()
+    [
+        "left",
+        "right",
+        "bigl",
+        "bigr",
+        "Bigl",
+        "Bigr",
+        "biggl",
+        "biggr",
+        "Biggl",
+        "Biggr",
+        "big",
+        "Big",
+        "bigg",
+        "Bigg",
+        "bigm",
+        "displaystyle",
+        "textstyle",
+        "scriptstyle",
+        "limits",
+        "nolimits",
+        "quad",
+        "qquad",
+        "thinspace",
+        "medspace",
+        "thickspace",
+        "negthinspace",
+        "enspace",
+        "hfill",
+        "hline",
+        "centering",
+        "bf",
+        "rm",
+        "it",
+        "strut",
+        "dotsb",
+        "nobreak",
+        "allowbreak",
+        "boldmath",
+        "kern",
+    ]
 )
 _WORDS = frozenset(
-    """
-    text textbf textit textrm textsf texttt textnormal textup mbox hbox mathrm mathbf mathit mathsf
-    mathtt mathnormal bm boldsymbol operatorname emph underline mathop mathcal mathfrak
-    """.split()
+    [
+        "text",
+        "textbf",
+        "textit",
+        "textrm",
+        "textsf",
+        "texttt",
+        "textnormal",
+        "textup",
+        "mbox",
+        "hbox",
+        "mathrm",
+        "mathbf",
+        "mathit",
+        "mathsf",
+        "mathtt",
+        "mathnormal",
+        "bm",
+        "boldsymbol",
+        "operatorname",
+        "emph",
+        "underline",
+        "mathop",
+        "mathcal",
+        "mathfrak",
+    ]
 )
 _BOXES = frozenset(["boxed", "fbox"])
-_COLOURS = frozenset(["color", "textcolor", "colorbox"])
+_COLOURS = frozenset(["color", "textcolor", "colorbox", "hspace", "vspace"])
+"""Their first argument says how it looks."""
 
 _TOKEN = re.compile(
     r"""
@@ -145,8 +237,8 @@ _TOKEN = re.compile(
   | ([A-Za-z]+)                                       # 2 letters
   | \\([A-Za-z]+)\*?                                  # 3 command
   | ([ \t\r\n]+ | \\[,;:!>/\ ] | ~ | \\\\\[[^\]]*\])  # 4 blank
-  | ( \*\* | <= | >= | != | == | \|\| | \.\.\. | \\[{}|%$&\#_] | \\\\ | !!   # 5 signs that need a look
-    | [()\[\]$"] )
+    # 5 signs that need a look
+  | ( \*\* | <= | >= | != | == | \|\| | \.\.\. | \\[{}|%$&\#_] | \\\\ | !! | [()\[\]$"] )
   | ([-+*/^_{}|=<>!,;:'&%\#])                         # 6 signs that do not
     """,
     re.VERBOSE,
@@ -195,7 +287,7 @@ _MANY = ("((((", "{{{{")
 
 
 def _unrepeated(found: list[Token]) -> list[Token]:
-    """Without brackets that hold nothing but another pair: `(((((1)))))` nests no deeper than `(1)`."""
+    """Without brackets that hold nothing but another pair: `(((1)))` nests no deeper than `(1)`."""
     opened: list[int] = []
     closing: dict[int, int] = {}
     for at, (kind, value, _, _) in enumerate(found):

@@ -25,11 +25,19 @@ import re
 from tracefactory.verifiers.maths.arithmetic import Arithmetic
 from tracefactory.verifiers.maths.lex import Unreadable, clean, tokens
 from tracefactory.verifiers.maths.nodes import Node, number
-from tracefactory.verifiers.maths.trees import OPERAND, based_number, is_number_in_base, operand
+from tracefactory.verifiers.maths.trees import (
+    OPERAND,
+    based_number,
+    is_number_in_base,
+    levels,
+    operand,
+)
 from tracefactory.verifiers.maths.units import read_unit, scale_word
 
 _CURRENCIES = {"\\$": "$", "euro": "€", "sterling": "£", "pounds": "£", "yen": "¥", "texteuro": "€"}
 _UNIT_COMMANDS = frozenset(["circ", "mu", "Omega", "cents"])
+MAX_LEVELS = 150
+"""Of a tree: `1/2/3/...` and `5!!!...` nest without any bracket."""
 _BASED = re.compile(r"(-?) ?(?:\\(?:text|mathrm)\{)?([0-9A-Z]{2,})\}? ?_ ?\{?([0-9]{1,2})\}?")
 
 
@@ -45,7 +53,10 @@ def parse(text: str, grouping: bool = True) -> Node:
         if based is not None and is_number_in_base(based[2], int(based[3])):
             inner = based_number(based[2], int(based[3]))  # 1A_{16}: letters that are digits
             return Node("neg", (inner,)) if based[1] else inner
-    return Parser(cleaned, tokens(cleaned, grouping)).whole()
+    node = Parser(cleaned, tokens(cleaned, grouping)).whole()
+    if len(cleaned) > MAX_LEVELS and levels(node) > MAX_LEVELS:
+        raise Unreadable("too_deep")
+    return node
 
 
 class Parser(Arithmetic):
@@ -133,12 +144,26 @@ class Parser(Arithmetic):
         if first.kind != "quantity":
             return first
         parts = [first]
-        while self.found[self.at][0] == "n":
-            part = self.measured(self.sum())
-            if part.kind != "quantity":
-                raise Unreadable("syntax")
+        while (part := self.smaller_part(parts[-1])) is not None:
             parts.append(part)
         return first if len(parts) == 1 else Node("compound", tuple(parts))
+
+    def smaller_part(self, before: Node) -> Node | None:
+        """The `30 minutes` of `1 hour 30 minutes`; two lengths in the same unit are a list."""
+        begin = self.at
+        joined = self.separator() == "and"
+        self.at += joined
+        if self.found[self.at][0] != "n":
+            self.at = begin
+            return None
+        part = self.measured(self.sum())
+        units = [read_unit(str(node.value)) for node in (before, part) if node.kind == "quantity"]
+        if len(units) == 2 and None not in units and units[0] != units[1]:
+            return part
+        if not joined:
+            raise Unreadable("syntax")
+        self.at = begin
+        return None
 
     def money(self) -> Node | None:
         """A currency sign and its amount; None if none stands here."""

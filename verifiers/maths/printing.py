@@ -1,15 +1,18 @@
-r"""Print a tree, as plain text for evidence or as LaTeX; both read back as the same tree's meaning.
+r"""Print a tree: as plain text, for evidence, or as LaTeX, which reads back as the same meaning.
 
 Not here: the notation of the original text (spacing, \dfrac, order): printing forgets it.
 """
 
-from tracefactory.verifiers.maths.nodes import Node
+from collections.abc import Callable
+
+from flint import fmpz
+
+from tracefactory.verifiers.maths.nodes import Node, fraction_of, signs_of
 
 MAX_CHARS = 200
 """Of a normal form in the evidence; longer ones are cut in the middle."""
 
 _LOOSE = {"add": 1, "plusminus": 1, "neg": 1, "mul": 2, "div": 2, "number": 5, "pow": 3}
-_GREEK_OR_WORD = 1
 
 
 def short(node: Node) -> str:
@@ -24,8 +27,6 @@ def integer_text(value: int) -> str:
     """The digits; Python itself refuses 4300 of them."""
     if value.bit_length() < 12_000:
         return str(value)
-    from flint import fmpz
-
     return str(fmpz(value))
 
 
@@ -35,7 +36,7 @@ def plain(node: Node) -> str:
 
 
 def latex(node: Node) -> str:
-    """As TeX: `\\frac{2 \\sqrt{3}}{3}`."""
+    r"""As TeX: `\frac{2 \sqrt{3}}{3}`."""
     return _print(node, latex=True)
 
 
@@ -58,8 +59,8 @@ def _tight(node: Node, latex: bool, level: int) -> str:
     text = _print(node, latex=latex)
     strength = _LOOSE.get(node.kind, 5)
     if node.kind == "number":
-        top, bottom = node.value  # type: ignore[misc]
-        strength = 2 if bottom != 1 and not latex else 1 if top < 0 else 5  # type: ignore[operator]
+        top, bottom = fraction_of(node)
+        strength = 2 if bottom != 1 and not latex else 1 if top < 0 else 5
         if bottom != 1 and level > 2:
             strength = 2
     if node.kind == "degrees" or node.kind == "factorial":
@@ -68,11 +69,11 @@ def _tight(node: Node, latex: bool, level: int) -> str:
 
 
 def _number(node: Node, latex: bool) -> str:
-    top, bottom = node.value  # type: ignore[misc]
+    top, bottom = fraction_of(node)
     if bottom == 1:
-        return integer_text(top)  # type: ignore[arg-type]
-    above, below = integer_text(abs(top)), integer_text(bottom)  # type: ignore[arg-type]
-    sign = "-" if top < 0 else ""  # type: ignore[operator]
+        return integer_text(top)
+    above, below = integer_text(abs(top)), integer_text(bottom)
+    sign = "-" if top < 0 else ""
     return f"{sign}\\frac{{{above}}}{{{below}}}" if latex else f"{sign}{above}/{below}"
 
 
@@ -130,7 +131,7 @@ def _pow(node: Node, latex: bool) -> str:
 
 def _root(node: Node, latex: bool) -> str:
     inner = _print(node.args[0], latex=latex)
-    index = node.args[1].value[0]  # type: ignore[index]
+    index = fraction_of(node.args[1])[0]
     if index == 2:
         return f"\\sqrt{{{inner}}}" if latex else f"sqrt({inner})"
     return f"\\sqrt[{index}]{{{inner}}}" if latex else f"root({index}, {inner})"
@@ -198,9 +199,9 @@ def _union(node: Node, latex: bool) -> str:
 
 
 def _matrix(node: Node, latex: bool) -> str:
-    _, columns = node.value  # type: ignore[misc]
+    _, columns = fraction_of(node)
     cells = [_print(part, latex=latex) for part in node.args]
-    rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]  # type: ignore[operator, arg-type, call-overload]
+    rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
     if latex:
         body = " \\\\ ".join(" & ".join(row) for row in rows)
         return f"\\begin{{pmatrix}} {body} \\end{{pmatrix}}"
@@ -212,8 +213,8 @@ _SIGNS = {"<=": "\\le", ">=": "\\ge", "!=": "\\ne", "in": "\\in", "~": "\\approx
 
 def _relation(node: Node, latex: bool) -> str:
     text = _print(node.args[0], latex=latex)
-    for sign, part in zip(node.value, node.args[1:], strict=True):  # type: ignore[arg-type]
-        shown = _SIGNS.get(sign, sign) if latex else sign  # type: ignore[call-overload, arg-type]
+    for sign, part in zip(signs_of(node), node.args[1:], strict=True):
+        shown = _SIGNS.get(sign, sign) if latex else sign
         text += f" {shown} {_print(part, latex=latex)}"
     return text
 
@@ -222,26 +223,39 @@ def _quantity(node: Node, latex: bool) -> str:
     inner, unit = _print(node.args[0], latex=latex), str(node.value)
     if unit in ("$", "€", "£", "¥"):
         return f"\\{unit}{inner}" if latex and unit == "$" else f"{unit}{inner}"
-    return f"{inner} {unit}"
+    return f"{inner} \\text{{ {unit}}}" if latex and "\\" not in unit else f"{inner} {unit}"
 
 
-_KINDS = {
+def _based(node: Node, latex: bool) -> str:
+    digits, _, base = str(node.value).partition("_")
+    return f"{digits}_{{{base}}}" if latex else str(node.value)
+
+
+def _behind(sign: str, in_latex: str) -> "_Printer":
+    """A printer of what has a sign behind it."""
+    return lambda node, latex: _tight(node.args[0], latex, 3) + (in_latex if latex else sign)
+
+
+def _approx(node: Node, latex: bool) -> str:
+    return ("\\approx " if latex else "≈") + _print(node.args[0], latex=latex)
+
+
+def _named_set(node: Node, latex: bool) -> str:
+    return f"\\mathbb{{{_LETTERS[str(node.value)]}}}" if latex else str(node.value)
+
+
+_LETTERS = {"reals": "R", "integers": "Z", "naturals": "N", "rationals": "Q", "complexes": "C"}
+_Printer = Callable[[Node, bool], str]
+_KINDS: dict[str, _Printer] = {
     "number": _number, "symbol": _symbol, "constant": _constant, "add": _add, "mul": _mul,
     "div": _div, "pow": _pow, "root": _root, "call": _call, "apply": _apply, "neg": _neg,
     "plusminus": _plusminus, "list": _list, "interval": _interval, "union": _union,
     "intersection": _union, "difference": _union, "matrix": _matrix, "relation": _relation,
-    "quantity": _quantity,
-    "decimal": lambda node, latex: str(node.value),
-    "based": lambda node, latex: "{}_{{{}}}".format(*str(node.value).split("_")) if latex else str(node.value),
-    "degrees": lambda node, latex: _tight(node.args[0], latex, 3) + ("^\\circ" if latex else "°"),
-    "percent": lambda node, latex: _tight(node.args[0], latex, 3) + ("\\%" if latex else "%"),
-    "factorial": lambda node, latex: _tight(node.args[0], latex, 3) + "!",
+    "quantity": _quantity, "based": _based, "approx": _approx, "named_set": _named_set,
+    "degrees": _behind("°", "^\\circ"), "percent": _behind("%", "\\%"),
+    "factorial": _behind("!", "!"),
+    "decimal": lambda node, _: str(node.value),
     "ratio": lambda node, latex: ":".join(_tight(part, latex, 0) for part in node.args),
-    "approx": lambda node, latex: ("\\approx " if latex else "≈") + _print(node.args[0], latex=latex),
     "text": lambda node, latex: f"\\text{{{node.value}}}" if latex else str(node.value),
     "compound": lambda node, latex: " ".join(_print(part, latex=latex) for part in node.args),
-    "named_set": lambda node, latex: (
-        f"\\mathbb{{{_LETTERS[str(node.value)]}}}" if latex else str(node.value)
-    ),
 }  # fmt: skip
-_LETTERS = {"reals": "R", "integers": "Z", "naturals": "N", "rationals": "Q", "complexes": "C"}

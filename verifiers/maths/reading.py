@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tracefactory.verifiers.maths.lex import MAX_CHARS, Unreadable
 from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.parse import parse
+from tracefactory.verifiers.maths.printing import short
 from tracefactory.verifiers.maths.words import (
     clock,
     date,
@@ -33,6 +34,11 @@ _APPROXIMATELY = re.compile(
     r"(?:\\text\{\s*)?(?:approximately|approx\.?|about|around|roughly)(?:\s*\})?[\s~]+",
     re.IGNORECASE,
 )
+_NEGATIVE = re.compile(r"(?:\\text\{\s*)?(?:negative|minus)(?:\s*\})?[\s~]+", re.IGNORECASE)
+_AROUND = re.compile(
+    r"^(?:\\(?:therefore|Rightarrow|implies|Longrightarrow|to|hfill|quad|qquad)(?![A-Za-z])\s*)+"
+    r"|\s*\\tag\*?\{[^{}]*\}$"
+)
 _GAPS = ("\\,", "\\;", "\\:", "\\!", "\\ ", "\\\\")
 _PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
 
@@ -48,6 +54,8 @@ class Reading(NamedTuple):
     """The letter, the set of letters, the date, the time, or the plain words."""
     text: str
     """Without the dress around it."""
+    shown: str = ""
+    """The normal form of the tree, for the evidence."""
     why: str = ""
     """Why it is not mathematics: the word of lex.Unreadable."""
 
@@ -57,6 +65,8 @@ def bare(text: str) -> str:
     while True:
         text = text.strip(" \t\r\n")
         before = text
+        if "\\" in text:
+            text = _AROUND.sub("", text)
         if text.endswith(_GAPS):
             text = text[:-2]
         elif text.startswith(_GAPS):
@@ -82,11 +92,11 @@ def bare(text: str) -> str:
 def read_reference(text: str) -> Reading:
     """The reference as what it is."""
     if _INTEGER.fullmatch(text):
-        return Reading("math", number(int(text)), None, text)
+        return Reading("math", number(int(text)), None, text, text)
     if len(text) > MAX_CHARS:
-        return Reading("text", None, None, text, "too_long")
+        return Reading("text", None, None, text, "", "too_long")
     stripped = bare(text)
-    words = _worded(stripped)
+    words = None if _is_formula(stripped) else _worded(stripped)
     if words is not None:
         return words
     try:
@@ -95,7 +105,20 @@ def read_reference(text: str) -> Reading:
         return _unread(stripped, str(error))
     if node.kind == "text" or _is_word(stripped):
         return Reading("text", None, plain(stripped), stripped)
-    return Reading("math", node, None, stripped)
+    return Reading("math", node, None, stripped, short(node))
+
+
+# A formula at first sight: no words are looked for where one of these is and no `\\text` or label.
+_FORMULA = re.compile(
+    r"[\^=+<>]|\\(?:[dt]?frac|sqrt|pi|cdot|times|infty|circ|cup|le|ge|pm|begin)\b"
+)
+_LABELLED = re.compile(
+    r"\\(?:text|math|mbox|bf)|[*({\[ ]*(?:[A-Za-z] ?[).:\]}]|option|choice)", re.I
+)
+
+
+def _is_formula(text: str) -> bool:
+    return _FORMULA.search(text) is not None and _LABELLED.match(text) is None
 
 
 def _worded(text: str) -> Reading | None:
@@ -125,7 +148,7 @@ def _worded(text: str) -> Reading | None:
         return Reading("clock", _parsed(text), time, text)
     count = number_words(text)
     if count is not None:
-        return Reading("math", number(count), None, text)
+        return Reading("math", number(count), None, text, str(count))
     return None
 
 
@@ -153,13 +176,17 @@ def _is_word(text: str) -> bool:
     return len(text) > 2 or text.isupper()
 
 
+# What no words hold: mathematics that is not read is no text to compare letter by letter.
+_NOTATION = re.compile(r"[{}^_=+*/<>|]|\\(?:sum|prod|int|lim)\b")
+
+
 def _unread(text: str, why: str) -> Reading:
     words = plain(text)
-    if why in ("brackets", "braces", "syntax", "empty") and ("\\" in text or "{" in text):
-        return Reading("text", None, None, text, why)
+    if _NOTATION.search(words if why == "unknown" else text):
+        return Reading("text", None, None, text, "", why)
     # Words are compared as words; what was meant as mathematics and is not read is not guessed at.
     is_text = any(sign.isalpha() for sign in words) and len(text) <= 400
-    return Reading("text", None, words if is_text else None, text, why)
+    return Reading("text", None, words if is_text else None, text, "", why)
 
 
 def candidates(text: str) -> Iterator[Node]:
@@ -183,6 +210,8 @@ def candidates(text: str) -> Iterator[Node]:
             continue
         found += 1
         yield node
+    if found and _is_formula(stripped):
+        return
     count = number_words(stripped)
     if count is not None:
         yield number(count)
@@ -194,9 +223,14 @@ def candidates(text: str) -> Iterator[Node]:
 
 def _writings(text: str) -> Iterator[str]:
     yield text
+    if _is_formula(text):
+        return
     about = _APPROXIMATELY.match(text)
     if about is not None:
         yield f"\\approx {text[about.end() :]}"
+    negative = _NEGATIVE.match(text)
+    if negative is not None:
+        yield f"-{text[negative.end() :]}"
     labelled = letter_choice(text)
     if labelled is not None and labelled[1]:
         yield bare(labelled[1])

@@ -1,8 +1,8 @@
 r"""Sets of real numbers: intervals, unions, inequalities and finite sets as one normal form.
 
 A real set is a list of pieces in rising order that do not touch: (low, closed, high, closed), the
-ends as trees, ±infinity included. `x < 2 or x > 3`, `(-\infty,2) \cup (3,\infty)` and `x \notin [2,3]`
-become the same list. Ends are ordered by certified comparison (decide.compare); where that cannot
+ends as trees, ±infinity included. `x < 2 or x > 3` and `(-\infty,2) \cup (3,\infty)` become the
+same list. Ends are ordered by certified comparison (decide.compare); where that cannot
 tell, there is no normal form.
 
 Not here: sets of anything but real numbers; inequalities where the variable does not stand alone

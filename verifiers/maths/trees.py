@@ -20,6 +20,15 @@ def fraction(top: int, bottom: int) -> Node:
     return Node("number", (), (top // common, bottom // common))
 
 
+def levels(node: Node) -> int:
+    """How deep the tree is, counted without recursion."""
+    deep, row = 0, [node]
+    while row:
+        deep += 1
+        row = [part for parent in row for part in parent.args]
+    return deep
+
+
 def operand(node: Node) -> Node:
     """The node as an operand.
 
@@ -40,6 +49,8 @@ def product(left: Node, right: Node) -> Node:
             tuple(Node("mul", (factor, operand(part))) for part in right.args),
             right.value,
         )
+    if left.kind == "mul":  # flat, so that many factors are not many levels
+        return Node("mul", (*left.args, operand(right)))
     return Node("mul", (operand(left), operand(right)))
 
 

@@ -231,7 +231,10 @@ psi frac sum prod int det arg deg dim ker cdot circ zero one two three four five
 nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty
 thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion dozen
 hundreds thousands millions billions trillions dozens once twice thrice double triple quadruple
-twofold first true false yes answer final solution solutions real
+twofold first true false yes answer final solution solutions real wrong incorrect mistaken inverse
+reciprocal opposite conjugate complement transpose repeating recurring rounded imaginary radical
+unless maybe perhaps probably possibly otherwise except instead depending assuming likely unlikely
+exponent invalid impossible inclusive exclusive respectively
 """
 _NO_THING = frozenset(_NO_THING_WORDS.split())
 

@@ -7,10 +7,11 @@ significant digits; `2.5` and `0.5` stand for themselves, and so does money.
 Not here: lists and other structure (answers.py), the table of units (units.py).
 """
 
+from math import gcd
 from typing import NamedTuple
 
 from tracefactory.verifiers.maths.lex import integer
-from tracefactory.verifiers.maths.nodes import SCALAR, Node, constant, number
+from tracefactory.verifiers.maths.nodes import SCALAR, Node, constant, fraction_of, number
 from tracefactory.verifiers.maths.units import Unit, convert, read_unit
 
 _DEGREE = Node("div", (constant("pi"), number(180)))
@@ -29,7 +30,6 @@ class Value(NamedTuple):
     """Of a decimal: half a unit of its last digit, as a fraction; None where it must be equal."""
     based: str = ""
     """The number as written with its base: "1010_2"."""
-    shift: Node | None = None
 
 
 class NotAValue(Exception):
@@ -43,7 +43,7 @@ def value_of(node: Node) -> Value:
         NotAValue: if it is a list, a relation, words, or holds `±`.
     """
     kind = node.kind
-    if kind == "number" or kind == "symbol":
+    if kind in SCALAR and is_scalar(node):
         return Value(node)
     if kind == "quantity":
         inner = value_of(node.args[0])
@@ -102,10 +102,20 @@ def rescaled(node: Node, unit: Unit, to: Unit) -> Node | None:
 
 
 def _reduced(top: int, bottom: int) -> tuple[int, int]:
-    from math import gcd
-
     common = gcd(top, bottom)
     return top // common, bottom // common
+
+
+def is_scalar(node: Node) -> bool:
+    """Are all kinds in the tree scalar ones already?"""
+    todo = [node]
+    while todo:
+        node = todo.pop()
+        if node.kind not in SCALAR:
+            return False
+        if node.args:
+            todo.extend(node.args)
+    return True
 
 
 def lowered(node: Node) -> Node:
@@ -114,18 +124,22 @@ def lowered(node: Node) -> Node:
     Raises:
         NotAValue: if it holds anything else.
     """
+    return node if is_scalar(node) else _lowered(node)
+
+
+def _lowered(node: Node) -> Node:
     kind = node.kind
     if kind in ("number", "symbol", "constant"):
         return node
     if kind == "decimal":
         return number(*decimal_value(str(node.value)))
     if kind == "degrees":
-        return Node("mul", (lowered(node.args[0]), _DEGREE))
+        return Node("mul", (_lowered(node.args[0]), _DEGREE))
     if kind in ("based", "approx"):
-        return lowered(node.args[0])
+        return _lowered(node.args[0])
     if kind not in SCALAR:
         raise NotAValue
-    args = tuple(map(lowered, node.args))
+    args = tuple(map(_lowered, node.args))
     return Node(kind, args, node.value)
 
 
@@ -159,8 +173,8 @@ def _decimal_text(node: Node) -> str | None:
             exponent = power.args[1]
             sign = -1 if exponent.kind == "neg" else 1
             exponent = exponent.args[0] if exponent.kind == "neg" else exponent
-            if exponent.kind == "number" and exponent.value[1] == 1:  # type: ignore[index]
-                return f"{node.args[0].value}e{sign * exponent.value[0]}"  # type: ignore[index, operator]
+            if exponent.kind == "number" and fraction_of(exponent)[1] == 1:
+                return f"{node.args[0].value}e{sign * fraction_of(exponent)[0]}"
     return None
 
 
@@ -170,10 +184,14 @@ def _half(text: str | None, *, strict: bool) -> tuple[int, int] | None:
         return None
     mantissa, exponent = _scientific(text)
     places = len(mantissa.partition(".")[2])
-    significant = len(mantissa.replace(".", "").lstrip("0"))
-    if strict and not (significant >= 3 or (places >= 2 and significant >= 2)):
-        return None
-    if places == 0:
+    if places == 0 or (strict and not states_tolerance(mantissa)):
         return None
     shift = exponent - places
     return _reduced(10**shift, 2) if shift >= 0 else (1, 2 * 10**-shift)
+
+
+def states_tolerance(decimal: str) -> bool:
+    """Does a number shown like this stand for what rounds to it, and not only for itself?"""
+    whole, _, places = decimal.partition(".")
+    significant = len((whole + places).lstrip("-0"))
+    return bool(places) and (significant >= 3 or (len(places) >= 2 and significant >= 2))

@@ -1,0 +1,424 @@
+r"""Decide equations with letters, LaTeX, roots and functions: `(x+1)^2 = x^2 + 2x + 1`.
+
+A step is
+    an identity    both sides are the same wherever both are defined
+    a value        both sides are constants: equal, or one a decimal that is the other as rounded
+    a solving      the equation says the same as the one before it, up to a constant factor:
+                   `2x + 3 = 7`, then `2x = 4`, then `x = 2`
+
+An equation that is not an identity may be one to solve, a condition or a definition, and no notation
+tells `x^2 + 144 = (x+8)^2` from an error in expanding. So a step with variables is called false only
+    - in a chain that rewrites: a row that begins with `=`, both sides rational functions of the same
+      variables, and nothing else in the problem or response that relates these variables;
+    - behind an implication sign, when both equations are linear in one variable and their solutions
+      differ.
+
+Not here: finding the equations (formulas.py). Nothing is decided that arithmetic has read
+(lines.py). All work is counted: links, characters of a side, and units of each decision.
+"""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+from tracefactory.verifiers.maths.decide import (
+    Decision,
+    decide,
+    rational_value,
+    same_up_to_factor,
+    value_ball,
+)
+from tracefactory.verifiers.maths.lex import Unreadable
+from tracefactory.verifiers.maths.nodes import Node, number
+from tracefactory.verifiers.maths.parse import parse
+from tracefactory.verifiers.maths.values import NotAValue, lowered
+from tracefactory.verifiers.stepping.doubt import in_doubt, unit_behind
+from tracefactory.verifiers.stepping.formulas import Chain, Side, chains
+from tracefactory.verifiers.stepping.outcomes import (
+    FALSE,
+    MAX_SHOWN,
+    ROUNDED,
+    TRUE,
+    UNCHECKABLE,
+    Step,
+)
+from tracefactory.verifiers.stepping.rationals import is_rounding
+
+MAX_SIDE = 400
+"""Characters of one side."""
+MAX_LINKS = 400
+"""Of one response that are looked at; later ones are left as they are."""
+WORK = 3_000_000
+"""Units of one decision (maths/tiers.py): about nanoseconds."""
+_BITS = 128
+
+_REFUSED = re.compile(
+    r"""\\(?:dots[a-z]?|[lc]dots|pm|mp|[bp]?mod|star|sum|prod|int|lim|bigcirc|phantom|underbrace
+        |cancel|overline|bar|dot|stackrel|hspace|angle|triangle)(?![A-Za-z])
+      | \.\.\. | … | \? | @ | \\\# | [0-9)}] \s+ [xX] \s+ [0-9(] | \{\s*\} | [0-9]\s+[0-9]
+      | (?<![A-Za-z\\]) [A-Z] \s* (?:\\left)? \s* \( (?! \s*[0-9A-Za-z]\s*, )""",
+    re.VERBOSE,
+)
+_CALLED = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(?:\\left)?\((?:\\?[a-z]{1,6}|-?[0-9.]{1,8})(?:\\right)?\)")
+_CALL = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(?:_\{?\w+\}?)?\s*(?:\\left)?\s*\(")
+_UNIT = re.compile(
+    r"""(?: \\[,;:!\ ] | [~\s] )* \\(?:text|textrm|mathrm|mbox|textup|textnormal|hbox) \s?
+        \{ \s* [^{}0-9\\$]* \} (?: \^ \{? [23] \}? )? \s* $""",
+    re.VERBOSE,
+)
+_DOUBTFUL = re.compile(
+    r"""[0-9] \s* \\[dt]?frac | \[ | \\(?:ast|bullet|circ|degree|log|lg|%) | (?<![A-Za-z]) log (?![a-z])
+      | [%°$€£] | !! | ! \s* $ | / [^-+=]* [0-9A-Za-z)}] \s* \( | / \s* [0-9]+ \s* [A-Za-z\\]
+      | [0-9A-Za-z}] _ \{? [0-9]+ | (?<![A-Za-z\\]) [ei] (?![A-Za-z]) | \^ \s* (?: \w | \{[^{}]*\} ) \s* \^ | \| .* \| .* \|""",
+    re.VERBOSE,
+)
+_OPERATOR = re.compile(
+    r"""(?<=[^\s({]) \s* [-+−–] | [*/^!|×÷·⋅√] | \\[dt]?(?:frac|binom) | \\(?:cdot|times|div|sqrt|ln|log
+      |sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|lfloor|lceil|gcd|max|min) (?![A-Za-z])
+      | \b(?:sqrt|sin|cos|tan|ln|log|exp)\b | [0-9)}] \s* (?:\\left)? \s* \(""",
+    re.VERBOSE,
+)
+_PLAIN_NUMBER = re.compile(r"\s*([-−–]?)\s*\$?\s*([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+)\s*")
+_NAME = re.compile(
+    r"\s*(?:\\?[A-Za-z]+(?:_(?:\w|\{\w+\}))?'*\s*(?:(?:\\left)?\([^()=]{1,20}\))?)\s*"
+)
+_LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+")
+# Words of a problem that relate its variables without an equals sign.
+_RELATED = re.compile(
+    r"\b(?:root|zero|satisf\w*|solution|such that|solve|congruent|mod|modulo|remainder|given)s?\b",
+    re.IGNORECASE,
+)
+
+
+class _Reading(NamedTuple):
+    """What a side says."""
+
+    node: Node
+    names: frozenset[str]
+    is_constant: bool
+    """Without variables and unknown functions."""
+    is_rational: bool
+    """A rational function of its variables with rational coefficients."""
+    operators: bool
+    loose: bool
+    """Could be meant in another way, so only its truth says something."""
+    shown: str
+    """The digits, if it is a plain number."""
+
+
+class _Equation(NamedTuple):
+    left: _Reading
+    right: _Reading
+    difference: Node
+
+
+class _Suspect(NamedTuple):
+    """A link between rewritten sides that are not the same."""
+
+    chain: Chain
+    index: int
+    names: frozenset[str]
+
+
+def algebra_steps(
+    statement: str, text: str, known: Mapping[int, Step], own: frozenset[str]
+) -> list[Step]:
+    """The steps of the text that are not `known` already, by the place of their relation."""
+    return _Algebra(statement, text, known, own).steps()
+
+
+class _Algebra:
+    def __init__(
+        self, statement: str, text: str, known: Mapping[int, Step], own: frozenset[str]
+    ) -> None:
+        self.statement, self.text, self.known, self.own = statement, text, known, own
+        self.called = frozenset(_CALLED.findall(statement)) | frozenset(_CALLED.findall(text))
+        self.readings: dict[str, _Reading | None] = {}
+        self.found: list[Step] = []
+        self.identities: set[int] = set()
+        self.suspects: list[_Suspect] = []
+        self.before: _Equation | None = None
+        self.left = MAX_LINKS
+
+    def steps(self) -> list[Step]:
+        all_chains = chains(self.text)
+        for chain in all_chains:
+            self.chain(chain)
+            if self.left <= 0:
+                break
+        for suspect in self.suspects:
+            if not self.is_related(suspect, all_chains):
+                self.add(suspect.chain, suspect.index, FALSE)
+        return self.found
+
+    def add(self, chain: Chain, index: int, outcome: int) -> None:
+        left, right, at = chain.sides[index], chain.sides[index + 1], chain.links[index].at
+        if outcome == FALSE:
+            shown = self.text[left.start : right.end]
+            if in_doubt(self.text, left.start, right.end) or any(sign in shown for sign in self.own):
+                outcome = UNCHECKABLE
+        key = "".join(left.text.split()) + "="
+        shown = " ".join(self.text[left.start : left.start + 2 * MAX_SHOWN][: right.end - left.start].split())
+        self.found.append(Step(at, "algebra", outcome, key, shown[:MAX_SHOWN]))
+
+    def chain(self, chain: Chain) -> None:
+        """Decide the links of a chain that are still open."""
+        sides = chain.sides
+        first_is_equation = False
+        for index, link in enumerate(chain.links):
+            if link.at in self.known:
+                continue
+            left, right = sides[index], sides[index + 1]
+            if not left.text or not right.text:
+                continue
+            solving = index == 0 and not link.approximate
+            operators = bool(_OPERATOR.search(left.text[:MAX_SIDE]) or _OPERATOR.search(right.text[:MAX_SIDE]))
+            if not operators and not (solving and self.before is not None):
+                continue
+            self.left -= 1
+            if self.left < 0:
+                return
+            a, b = self.read(left), self.read(right)
+            if a is None or b is None:
+                if index == 0:
+                    self.before = None
+                continue
+            if a.is_constant and b.is_constant:
+                if operators and left.text != right.text:
+                    self.value(chain, index, a, b)
+                continue
+            if link.approximate:
+                continue
+            if self.is_identity(a, b, left.text, right.text):
+                if operators:
+                    self.identities.add(link.at)
+                    self.add(chain, index, TRUE)
+                continue
+            if index == 0:
+                first_is_equation = True
+                if self.is_alone(chain):
+                    self.solve(chain, a, b)
+                    continue
+            if self.may_rewrite(chain, index, a, b):
+                self.suspects.append(_Suspect(chain, index, a.names))
+        if len(chain.links) > 1 and not (first_is_equation and self.is_alone(chain)):
+            self.before = None
+
+    def is_alone(self, chain: Chain) -> bool:
+        """Is only its first link between other than constants: `2x = 8`, `x = 8/2 = 4`?"""
+        if len(chain.links) == 1:
+            return True
+        rest = [self.read(side) if side.text else None for side in chain.sides[1:4]]
+        return len(chain.links) < 4 and all(side is not None and side.is_constant for side in rest)
+
+    # Reading.
+
+    def read(self, side: Side) -> _Reading | None:
+        """The side as mathematics; None if it is not."""
+        if side.text not in self.readings:
+            self.readings[side.text] = self.parsed(side)
+        return self.readings[side.text]
+
+    def parsed(self, side: Side) -> _Reading | None:
+        text = side.text
+        if len(text) > MAX_SIDE or _REFUSED.search(text):
+            return None
+        for call in _CALL.finditer(text):
+            if call[1] in self.called and call[1] not in "fghFGH":
+                return None
+        bare = _UNIT.sub("", text) if text.rstrip().endswith("}") or "\\" in text else text
+        loose = side.joined or bare != text or _DOUBTFUL.search(text) is not None
+        try:
+            node = parse(bare)
+            while node.kind in ("percent", "quantity"):
+                loose = True
+                node = (
+                    Node("div", (node.args[0], number(100)))
+                    if node.kind == "percent"
+                    else node.args[0]
+                )
+            node = lowered(node)
+        except (Unreadable, NotAValue, RecursionError):
+            return None
+        names, constant, rational = _facts(node)
+        plain = _PLAIN_NUMBER.fullmatch(bare)
+        return _Reading(
+            node, names, constant, rational, _OPERATOR.search(bare) is not None, loose,
+            plain[2].replace(",", "") if plain else "",
+        )  # fmt: skip
+
+    # Deciding.
+
+    def is_identity(self, a: _Reading, b: _Reading, left: str, right: str) -> bool:
+        """Is the right side the left one, wherever both are defined?"""
+        if not (a.names <= b.names or b.names <= a.names):
+            return False
+        if (_NAME.fullmatch(left) and not a.names <= b.names) or (
+            _NAME.fullmatch(right) and not b.names <= a.names
+        ):
+            return False
+        return decide(a.node, b.node, work=WORK).equal is True
+
+    def value(self, chain: Chain, index: int, a: _Reading, b: _Reading) -> None:
+        """A link between two constants."""
+        link = chain.links[index]
+        decision = decide(a.node, b.node, work=WORK)
+        if decision.equal:
+            self.add(chain, index, TRUE)
+            return
+        if not _is_different(decision):
+            return
+        rounding = _rounding(a.node, b, link.approximate) or _rounding(b.node, a, link.approximate)
+        if rounding == "nearest":
+            self.add(chain, index, ROUNDED)
+        elif rounding == "far" and not a.loose and not b.loose:
+            last = index + 2 == len(chain.sides)
+            if not (last and unit_behind(self.text, chain.sides[-1].end)):
+                self.add(chain, index, FALSE)
+                return
+            self.add(chain, index, UNCHECKABLE)
+        elif link.approximate:
+            self.add(chain, index, UNCHECKABLE)
+
+    def solve(self, chain: Chain, a: _Reading, b: _Reading) -> None:
+        """The equation against the one before it."""
+        before, names = self.before, a.names | b.names
+        equation = _Equation(a, b, Node("add", (a.node, Node("neg", (b.node,)))))
+        self.before = equation
+        if before is None or before.left.names | before.right.names != names:
+            return
+        if (before.left.node, before.right.node) in (
+            (a.node, b.node),
+            (b.node, a.node),
+        ):
+            return  # said again
+        rational = all(x.is_rational for x in (a, b, before.left, before.right))
+        if not rational:
+            return
+        same = same_up_to_factor(before.difference, equation.difference, positive=False)
+        if same.equal and same.certainty == "proved":
+            self.add(chain, 0, TRUE)
+        elif chain.implied and len(names) == 1 and not (a.loose or b.loose):
+            (name,) = names
+            one, other = _solution(before.difference, name), _solution(equation.difference, name)
+            if one is not None and other is not None and one != other:
+                self.add(chain, 0, FALSE)
+
+    def may_rewrite(self, chain: Chain, index: int, a: _Reading, b: _Reading) -> bool:
+        """Can the link only be meant as a rewriting of its left side, wrongly?"""
+        if not (a.is_rational and b.is_rational and a.operators and b.operators):
+            return False
+        if a.loose or b.loose or a.names != b.names or index == 0:
+            return False
+        return chain.links[index].leads and _is_different(decide(a.node, b.node, work=WORK))
+
+    def is_related(self, suspect: _Suspect, all_chains: list[Chain]) -> bool:
+        """Does anything else state a relation of the suspect's variables?"""
+        if _RELATED.search(self.statement):
+            return True
+        letters = suspect.names
+        for chain in (*all_chains, *chains(self.statement)):
+            for index, link in enumerate(chain.links):
+                if chain is suspect.chain and index == suspect.index:
+                    continue
+                if link.at in self.identities and chain in all_chains:
+                    continue
+                left, right = chain.sides[index], chain.sides[index + 1]
+                if not left.text or not right.text:
+                    return True
+                name = _NAME.fullmatch(left.text)
+                if name and index == 0 and left.text.strip() not in letters:
+                    continue
+                used = set(_LETTERS.findall(left.text + right.text))
+                if any(letter.partition("_")[0] in used for letter in letters):
+                    return True
+        return False
+
+
+def _facts(node: Node) -> tuple[frozenset[str], bool, bool]:
+    """The variables; whether it is a constant; whether it is a rational function over Q."""
+    names: set[str] = set()
+    constant = rational = True
+    stack = [node]
+    while stack:
+        kind, args, value = stack.pop()
+        if kind == "symbol":
+            names.add(str(value))
+            constant = False
+        elif kind == "apply":
+            constant = rational = False
+        elif kind in ("root", "call", "constant", "factorial"):
+            rational = False
+        elif kind == "pow":
+            exponent = args[1]
+            whole = exponent.kind == "number" and exponent.value[1] == 1  # type: ignore[index]
+            rational = rational and whole
+        stack.extend(args)
+    return frozenset(names), constant, rational
+
+
+def _is_different(decision: Decision) -> bool:
+    """Proved different, and neither side undefined."""
+    return (
+        decision.equal is False
+        and decision.certainty == "proved"
+        and ("why", "undefined") not in decision.detail
+    )
+
+
+def _rounding(exact: Node, shown: _Reading, approximate: bool) -> str:
+    """How a plain number stands to a constant: nearest, near (cut off, or few digits) or far."""
+    if not shown.shown:
+        return "" if approximate else "far"
+    places = len(shown.shown.partition(".")[2])
+    value = rational_value(shown.node)
+    if value is None:
+        return ""
+    target = Fraction(*value)
+    unit = Fraction(1, 10**places)
+    fraction = rational_value(exact)
+    if fraction is not None:
+        if is_rounding(fraction, value, [shown.shown], 0):
+            return "nearest"
+        off = abs(Fraction(*fraction) - target)
+    else:
+        ball = value_ball(exact, _BITS)
+        if ball is None or not ball.is_finite():
+            return ""
+        middle = ball.mid().fmpq()
+        off = abs(Fraction(int(middle.p), int(middle.q)) - target)
+        if off < unit / 2 and target and (places or approximate):
+            return "nearest"
+    if off < unit or (approximate and off * 10 < abs(target)):
+        return "near"
+    return "far"
+
+
+def _solution(difference: Node, name: str) -> Fraction | None:
+    """The one solution of a linear equation in one variable."""
+    values: list[Fraction] = []
+    for at in (0, 1, 3, -7):
+        value = rational_value(_at(difference, name, number(at)))
+        if value is None:
+            return None
+        values.append(Fraction(*value))
+    slope = values[1] - values[0]
+    if not slope or values[2] != values[0] + 3 * slope or values[3] != values[0] - 7 * slope:
+        return None
+    line = Node(
+        "add",
+        (
+            Node("mul", (number(slope.numerator, slope.denominator), Node("symbol", (), name))),
+            number(values[0].numerator, values[0].denominator),
+        ),
+    )
+    return -values[0] / slope if decide(difference, line, work=WORK).equal else None
+
+
+def _at(node: Node, name: str, value: Node) -> Node:
+    if node.kind == "symbol":
+        return value
+    if not node.args:
+        return node
+    return Node(node.kind, tuple([_at(part, name, value) for part in node.args]), node.value)
