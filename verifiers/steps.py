@@ -1,5 +1,4 @@
-r"""DOC
-"""
+r"""DOC"""
 
 from bisect import bisect_right
 from itertools import accumulate, islice
@@ -101,9 +100,7 @@ def _steps_by_line(statement: str, response: str) -> list[tuple[bool, list[Step]
         unread = unread or known < line.count("=")
     if unread:
         _add_algebra(statement, lines, marked, found, own)
-    return [
-        (lines[number].lstrip().startswith(RECHECK), found[number]) for number in sorted(found)
-    ]
+    return [(lines[number].lstrip().startswith(RECHECK), found[number]) for number in sorted(found)]
 
 
 def _add_algebra(

@@ -19,6 +19,8 @@ Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
 from typing import NamedTuple, cast
 
 import orjson
@@ -304,12 +306,23 @@ def _said(want: Reading, got: str, equal: bool, reference: str | None = None) ->
     )
 
 
+_STATUS_OF_REASON: dict[str, Status] = {"hedged": "no_answer", "crash": "error"}
+_WITHOUT_LIBRARIES = ("structure", "exact", "type", "text", "parse")
+
+
+@cache
+def _versions(tier: str) -> dict[str, str]:
+    """The libraries whose release may play a part in what the tier decides."""
+    names = ("python-flint", "sympy") if tier == "cas" else ("python-flint",)
+    return {name: version(name) for name in names}
+
+
 _STATUS: dict[bool | None, Status] = {True: "correct", False: "incorrect", None: "undecided"}
 
 
 def _verdict(decided: _Decided, answer: Answer, attempt_id: str, verifier: str) -> Verdict:
     found = decided.comparison
-    status = "no_answer" if found.reason == "hedged" else _STATUS[found.equal]
+    status = _STATUS_OF_REASON.get(found.reason, _STATUS[found.equal])
     fields: dict[str, object] = {
         "answer": decided.answer,
         "certainty": found.certainty,
@@ -319,6 +332,8 @@ def _verdict(decided: _Decided, answer: Answer, attempt_id: str, verifier: str) 
         "tier": found.tier,
         "type": decided.kind,
     }
+    if found.tier not in _WITHOUT_LIBRARIES:
+        fields["versions"] = _versions(found.tier)
     if found.detail:
         fields["detail"] = found.detail
     evidence = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=str).decode()

@@ -10,6 +10,7 @@ from cli_harness import answer, at_once, refused, tracefactory
 
 from tracefactory.audit.inputs import FileProblems, RunProblems
 from tracefactory.audit.problems import FAULTS, KINDS, audit
+from tracefactory.cli.audit import VERIFIER
 from tracefactory.sources.inputs import TableSettings
 from tracefactory.sources.mapping import Column
 
@@ -45,7 +46,7 @@ stages:
     chunk: {rows: 3}
     problem: {id: id, statement: q, reference: a}
     attempts: [TEACHERS]
-  verdicts: {use: verify, from: attempts, VERIFY}
+  verdicts: {use: verify, from: attempts}
   dataset: {use: publish, from: verdicts}
 """
 FAMILIES = """\
@@ -208,12 +209,12 @@ def test_what_cannot_be_audited_is_said(tmp_path):
 
 
 def test_the_checker_unless_said_is_that_of_recipes():
+    assert TableSettings.model_fields["verifier"].default == VERIFIER
     said = " ".join(tracefactory("audit-problems", "--help").stdout.split())
-    assert f"default: {TableSettings.model_fields['verifier'].default}" in said
+    assert f"default: {VERIFIER}" in said
 
 
-def test_memory_holds_no_problem_twice(tmp_path):
-    """A file is streamed: each reading gives the same rows, whatever was done between."""
+def test_a_file_gives_the_same_problems_at_each_reading(tmp_path):
     write(tmp_path / "p.jsonl", *(problem(f"q{i}", str(i)) for i in range(10)))
     source = FileProblems(str(tmp_path / "p.jsonl"), "q", "a", "numeric", {})
     first, second = source.items(answers=True), source.items(answers=False)
@@ -228,8 +229,7 @@ def ran(folder, rows, teachers=("A", "B", "C")):
     folder.mkdir(exist_ok=True)
     write(folder / "stored.jsonl", *rows)
     maps = ", ".join(f"{{teacher: {name}, text: {name}}}" for name in teachers)
-    recipe = IMPORT.replace("TEACHERS", maps).replace(", VERIFY", "")
-    (folder / "stored.yaml").write_text(recipe)
+    (folder / "stored.yaml").write_text(IMPORT.replace("TEACHERS", maps))
     tracefactory("run", "stored.yaml", "--inline", "--folder", "run", cwd=folder)
     return folder / "run"
 
@@ -282,16 +282,13 @@ def test_verdicts_of_joined_branches_meet_their_problems(tmp_path):
     rows = [stored(number, "1", A="2", B="2") for number in range(5)]
     write(tmp_path / "stored.jsonl", *rows)
     recipe = IMPORT.replace("TEACHERS", "{teacher: A, text: A}, {teacher: B, text: B}")
-    head, _, tail = recipe.partition("  verdicts:")
-    branches = (
+    source = recipe.partition("  verdicts:")[0]
+    (tmp_path / "stored.yaml").write_text(
+        f"{source}"
         "  first: {use: split, from: attempts, test: 0.01}\n"
         "  second: {use: split, from: attempts, test: 0.01}\n"
+        "  verdicts: {use: verify, from: [first, second]}\n"
     )
-    tail = tail.replace("from: attempts, VERIFY", "from: [first, second]")
-    (tmp_path / "stored.yaml").write_text(f"{head}{branches}  verdicts:{tail}")
-    # Publishing both branches would bring every row twice: the run ends before that.
-    text = (tmp_path / "stored.yaml").read_text().partition("  dataset:")[0]
-    (tmp_path / "stored.yaml").write_text(text)
     tracefactory("run", "stored.yaml", "--inline", "--folder", "run", cwd=tmp_path)
     report = audit(RunProblems(tmp_path / "run"))
     assert (report.problems, report.with_attempts) == (5, 5)
@@ -340,9 +337,10 @@ def test_a_run_folder_needs_no_columns_and_must_have_problems(tmp_path):
     (tmp_path / "empty/receipts.log").write_bytes(b"")
     asked = {
         0: ["audit-problems", run, *COLUMNS],
-        1: ["audit-problems", tmp_path / "empty"],
+        1: ["audit-problems", run, "--verifier", "symbolic"],
+        2: ["audit-problems", tmp_path / "empty"],
     }
-    refused(at_once(asked), ["leave out --statement", "has no problems yet"])
+    refused(at_once(asked), ["leave out --statement", "--verifier", "has no problems yet"])
 
 
 # --- Real problems -----------------------------------------------------------------------------

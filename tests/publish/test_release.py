@@ -298,7 +298,7 @@ def test_a_row_is_problem_attempt_and_verdict(small):
         assert user["content"].endswith("\n\nPut the final answer in \\boxed{}.")
         assert assistant == {"role": "assistant", "content": attempt["text"]}
         assert row["id"] == f"{row['problem_id']}/solver/{row['attempt_index']}"
-        assert row["verifier"] == "tracefactory.verifiers.numeric:verify@2"
+        assert row["verifier"] == "tracefactory.verifiers.symbolic:verify@1"
         assert (row["final_answer"] == row["answer"]) == (row["status"] == "correct")
         assert row["seed"] == attempt["seed"]
         assert (row["tokenizer"], row["n_answer_tokens"]) == (None, None)  # nobody counted

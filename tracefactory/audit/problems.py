@@ -6,7 +6,7 @@ r"""Do the references hold? An audit of problems by their own checkers; nothing 
     contradiction  equal statements (but for case and blanks), references that differ
     consensus      teachers agree with each other, and none with the reference
     reprinted      the symbolic checker accepts the reference, but not what it has read of it when
-                   that is printed again, as LaTeX or as plain text
+                   that is printed again, as LaTeX
     duplicate      equal statements, references that are the same to the checker
 
 The first four are faults: a run on such problems makes wrong verdicts. The next two are suspicions:
@@ -85,7 +85,7 @@ class Finding:
     reference: str
     against: Mapping[str, str]
     """What stands against the reference, each text under its name: other problems' ids, attempts
-    (`teacher/index`), or how the reference was printed again (`latex`, `plain`)."""
+    (`teacher/index`), or how the reference was printed again (`latex`)."""
     reason: str
     """The checker's reason, stable and countable; for a consensus how many attempts agree out of
     how many, `3_of_4`."""
@@ -246,7 +246,6 @@ def _printed(reference: str) -> Iterator[tuple[str, str]]:
     reading = read_reference(reference)
     if reading.kind == "math" and reading.node is not None:
         yield "latex", printing.latex(reading.node)
-        yield "plain", printing.plain(reading.node)
 
 
 def _finding(

@@ -210,8 +210,9 @@ def audit_problems(
         bool, typer.Option("--boxed", help="The reference is what the last box there holds.")
     ] = False,
     verifier: Annotated[
-        str, typer.Option(help="Files: numeric, choice, symbolic, or module:verify.")
-    ] = "numeric",
+        str | None,
+        typer.Option(help="Files: numeric, choice, symbolic, or module:verify. [default: numeric]"),
+    ] = None,
     option: OptionOption = None,
     examples: Annotated[
         int, typer.Option(min=0, help="Show so many findings of each kind; --json has all.")

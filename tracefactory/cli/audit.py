@@ -24,6 +24,9 @@ from tracefactory.store.home import RECEIPTS
 MAX_SHOWN = 300
 """Characters of a text in an example."""
 
+VERIFIER = "numeric"
+"""The checker of files unless another is named: the one of recipes."""
+
 out = Console(emoji=False)
 
 
@@ -33,7 +36,7 @@ def audit_problems_command(
     reference: str | None,
     after: str | None,
     boxed: bool,
-    verifier: str,
+    verifier: str | None,
     options: Sequence[str],
     examples: int,
     as_json: bool,
@@ -41,10 +44,10 @@ def audit_problems_command(
     """Audit a run folder's problems or those of files; the exit code."""
     source: ProblemSource
     if (Path(place) / RECEIPTS).exists():
-        if statement or reference or after or boxed or options:
+        if statement or reference or after or boxed or verifier or options:
             raise RecipeError(
                 f"{place} is a run folder, whose problems say themselves what they are; leave out "
-                "--statement, --reference, --after, --boxed and --option"
+                "--statement, --reference, --after, --boxed, --verifier and --option"
             )
         source = RunProblems(Path(place).absolute())
     elif statement is None or reference is None:
@@ -56,7 +59,8 @@ def audit_problems_command(
         raise RecipeError("--after and --boxed are two ways to find the reference; keep one")
     else:
         part = Column(column=reference, after=after, boxed=True if boxed else None)
-        source = FileProblems(place, statement, part, verifier, named_options(options))
+        checker = verifier or VERIFIER
+        source = FileProblems(place, statement, part, checker, named_options(options))
     started = time.monotonic()
     with _progress(source.total) as told:
         report = audit(source, told)

@@ -152,15 +152,13 @@ class Amounts:
 
 def _asked(one: Node, other: Node, tier: str) -> Comparison:
     """What no tier could tell is asked of computer algebra."""
-    outcome = cas.equal(one, other)
-    if outcome.equal is None:
-        return Comparison(
-            None, outcome.limited_by or "undecided", tier, "", None, outcome.limited_by
-        )
-    reason = "equal" if outcome.equal else "different"
-    return Comparison(
-        outcome.equal, reason, "cas", "proved", {"by": outcome.detail}, outcome.limited_by
-    )
+    found = cas.equal(one, other)
+    # Sizes are counted, so they limit everywhere alike; a clock or a memory does not.
+    limited = "clock" if found.limited_by in ("clock", "memory") else None
+    if found.equal is None:
+        return Comparison(None, found.limited_by or "undecided", tier, "", None, limited)
+    reason = "equal" if found.equal else "different"
+    return Comparison(found.equal, reason, "cas", "proved", {"by": found.detail}, limited)
 
 
 def _with_its_unit(value: Value) -> Value:

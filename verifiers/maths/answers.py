@@ -33,7 +33,7 @@ from tracefactory.verifiers.maths.naming import (
 )
 from tracefactory.verifiers.maths.nodes import Node, number, signs_of
 from tracefactory.verifiers.maths.sets import NoSet, Pieces, looks_like_a_set, real_set
-from tracefactory.verifiers.maths.values import NotAValue, value_of
+from tracefactory.verifiers.maths.values import NotAValue, TooLarge, value_of
 from tracefactory.verifiers.maths.words import plain
 
 MAX_ITEMS = 100
@@ -100,6 +100,8 @@ class _Comparer(Amounts):
             return EQUAL if reference == answer else Comparison(None, "unsupported", "", "")
         try:
             got = value_of(answer)
+        except TooLarge:
+            return Comparison(None, "too_large", "", "")
         except NotAValue:
             return wrong("other_type")
         return self.values(want, got)

@@ -1,10 +1,12 @@
 """What a comparison of two answers comes to, and how those of parts make one of the whole."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tracefactory.verifiers.maths.values import NotAValue, decimal_value
+from tracefactory.verifiers.maths.values import decimal_value
 
+_DECIMAL = re.compile(r"[0-9]{0,30}\.?[0-9]{1,30}(?:e-?[0-9]{1,3})?")
 MAX_PAIRS = 2500
 """Comparisons of items within one pair of answers."""
 
@@ -79,13 +81,8 @@ def tolerance_of(text: str) -> Tolerance:
         ValueError: if it is neither.
     """
     bare = text.strip().removesuffix("%").strip()
-    try:
-        top, bottom = decimal_value(bare)
-    except (NotAValue, ValueError):
-        raise ValueError(
-            f"tolerance {text!r} is neither a number (0.01) nor a percentage (1%)"
-        ) from None
-    if top < 0:
-        raise ValueError(f"tolerance {text!r} is negative")
+    if _DECIMAL.fullmatch(bare) is None:
+        raise ValueError(f"tolerance {text!r} is neither a number (0.01) nor a percentage (1%)")
+    top, bottom = decimal_value(bare)
     relative = text.strip().endswith("%")
     return Tolerance((top, bottom * 100) if relative else (top, bottom), relative)

@@ -39,12 +39,16 @@ SEPARATORS = frozenset([",", ";", "and", "or", "\\\\"])
 _SET_OPENINGS = frozenset(["(", "[", "{", "\\{", "mathbb"])
 
 
+LOOK_AHEAD = 6
+"""So many tokens may be looked at beyond the last one."""
+
+
 class Cursor:
     """The tokens and the place in them; each method leaves `at` behind what it read."""
 
     def __init__(self, text: str, found: list[Token]) -> None:
         self.text, self.found, self.at = text, found, 0
-        found.append(END)
+        found.extend([END] * LOOK_AHEAD)
         self.depth = self.bars = 0
         self.left = MAX_NODES
         if len(found) > MAX_NODES:

@@ -23,6 +23,7 @@ nodes and characters have caps. Nothing is evaluated.
 import re
 
 from tracefactory.verifiers.maths.arithmetic import Arithmetic
+from tracefactory.verifiers.maths.cursor import LOOK_AHEAD
 from tracefactory.verifiers.maths.lex import Unreadable, clean, tokens
 from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.trees import (
@@ -65,8 +66,9 @@ class Parser(Arithmetic):
     def whole(self) -> Node:
         """All tokens as one answer."""
         # A full stop is no token, but "x." still ends in one that the reader took off before.
-        while len(self.found) > 1 and self.found[-2][1] in (",", ";"):
-            del self.found[-2]
+        last = -1 - LOOK_AHEAD
+        while len(self.found) > LOOK_AHEAD and self.found[last][1] in (",", ";"):
+            del self.found[last]
         node = self.answer()
         if self.found[self.at][0] != "e":
             raise Unreadable("syntax")

@@ -36,6 +36,10 @@ class NotAValue(Exception):
     """A tree that is no single value."""
 
 
+class TooLarge(NotAValue):
+    """A number whose digits nobody writes out: 1e99999."""
+
+
 def value_of(node: Node) -> Value:
     """The value that the tree means.
 
@@ -157,7 +161,7 @@ def decimal_value(text: str) -> tuple[int, int]:
 def _scientific(text: str) -> tuple[str, int]:
     mantissa, _, exponent = text.replace("E", "e").partition("e")
     if len(exponent) > 5 or abs(int(exponent or 0)) > 4000:
-        raise NotAValue
+        raise TooLarge
     return mantissa, int(exponent or 0)
 
 

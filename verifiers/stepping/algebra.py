@@ -49,19 +49,26 @@ MAX_SIDE = 400
 """Characters of one side."""
 MAX_LINKS = 400
 """Of one response that are looked at; later ones are left as they are."""
+MAX_PASSED = 20_000
+"""Links that are passed over."""
+MAX_SUSPECTS = 20
 WORK = 3_000_000
 """Units of one decision (maths/tiers.py): about nanoseconds."""
 _BITS = 128
 
 _REFUSED = re.compile(
     r"""\\(?:dots[a-z]?|[lc]dots|pm|mp|[bp]?mod|star|sum|prod|int|lim|bigcirc|phantom|underbrace
-        |cancel|overline|bar|dot|stackrel|hspace|angle|triangle)(?![A-Za-z])
-      | \.\.\. | … | \? | @ | \\\# | [0-9)}] \s+ [xX] \s+ [0-9(] | \{\s*\} | [0-9]\s+[0-9]
+        |cancel|stackrel|boxed|fbox|hspace|angle|triangle)(?![A-Za-z]) | (?<![0-9.])\\(?:overline|bar|dot)(?![A-Za-z])
+      | \.\.\. | … | \? | @ | \\[\#&] | [0-9)}] \s+ [xX] \s+ [0-9(] | \{\s*\} | [0-9]\s+[0-9]
+      | / \s* [0-9]+ \s* \( | \^ \s* \w \s* \^
       | (?<![A-Za-z\\]) [A-Z] \s* (?:\\left)? \s* \( (?! \s*[0-9A-Za-z]\s*, )""",
     re.VERBOSE,
 )
-_CALLED = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(?:\\left)?\((?:\\?[a-z]{1,6}|-?[0-9.]{1,8})(?:\\right)?\)")
+_CALLED = re.compile(
+    r"(?<![A-Za-z\\])([A-Za-z])(?:\\left)?\((?:\\?[a-z]{1,6}|-?[0-9.]{1,8})(?:\\right)?\)"
+)
 _CALL = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(?:_\{?\w+\}?)?\s*(?:\\left)?\s*\(")
+_BOXED = re.compile(r"\s*\\f?box(?:ed)?\s*\{(.*)\}\s*", re.DOTALL)
 _UNIT = re.compile(
     r"""(?: \\[,;:!\ ] | [~\s] )* \\(?:text|textrm|mathrm|mbox|textup|textnormal|hbox) \s?
         \{ \s* [^{}0-9\\$]* \} (?: \^ \{? [23] \}? )? \s* $""",
@@ -69,8 +76,9 @@ _UNIT = re.compile(
 )
 _DOUBTFUL = re.compile(
     r"""[0-9] \s* \\[dt]?frac | \[ | \\(?:ast|bullet|circ|degree|log|lg|%) | (?<![A-Za-z]) log (?![a-z])
-      | [%°$€£] | !! | ! \s* $ | / [^-+=]* [0-9A-Za-z)}] \s* \( | / \s* [0-9]+ \s* [A-Za-z\\]
-      | [0-9A-Za-z}] _ \{? [0-9]+ | (?<![A-Za-z\\]) [ei] (?![A-Za-z]) | \^ \s* (?: \w | \{[^{}]*\} ) \s* \^ | \| .* \| .* \|""",
+      | (?<![A-Za-z\\]) (?:sqrt|sin|cos|tan|ln|log|exp) \s+ [0-9] | [%°$€£] | \^ \s* [0-9]{2} | !! | ! \s* $ | / [^-+=]* [0-9A-Za-z)}] \s* \(
+      | / \s* [0-9]+ \s* [A-Za-z\\]
+      | [0-9A-Za-z}] _ \{? [0-9]+ | (?<![A-Za-z\\]) [ei] (?![A-Za-z]) | \} \s* \^ | \| .* \| .* \|""",
     re.VERBOSE,
 )
 _OPERATOR = re.compile(
@@ -79,10 +87,13 @@ _OPERATOR = re.compile(
       | \b(?:sqrt|sin|cos|tan|ln|log|exp)\b | [0-9)}] \s* (?:\\left)? \s* \(""",
     re.VERBOSE,
 )
-_PLAIN_NUMBER = re.compile(r"\s*([-−–]?)\s*\$?\s*([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+)\s*")
+_PLAIN_NUMBER = re.compile(
+    r"\s*([-−–]?)\s*\$?\s*([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]*\.?[0-9]+)\s*"
+)
 _NAME = re.compile(
     r"\s*(?:\\?[A-Za-z]+(?:_(?:\w|\{\w+\}))?'*\s*(?:(?:\\left)?\([^()=]{1,20}\))?)\s*"
 )
+_MODULAR = re.compile(r"≡|\\equiv|\bmod(?:ulo)?\b|\\[pb]?mod")
 _LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+")
 # Words of a problem that relate its variables without an equals sign.
 _RELATED = re.compile(
@@ -134,32 +145,41 @@ class _Algebra:
     ) -> None:
         self.statement, self.text, self.known, self.own = statement, text, known, own
         self.called = frozenset(_CALLED.findall(statement)) | frozenset(_CALLED.findall(text))
+        self.is_modular = (
+            _MODULAR.search(statement) is not None or _MODULAR.search(text) is not None
+        )
         self.readings: dict[str, _Reading | None] = {}
         self.found: list[Step] = []
-        self.identities: set[int] = set()
+        self.identities: set[tuple[int, str]] = set()
         self.suspects: list[_Suspect] = []
         self.before: _Equation | None = None
         self.left = MAX_LINKS
+        self.passed = MAX_PASSED
+        self.operators: dict[str, bool] = {}
 
     def steps(self) -> list[Step]:
-        all_chains = chains(self.text)
-        for chain in all_chains:
+        for chain in chains(self.text):
             self.chain(chain)
-            if self.left <= 0:
+            if self.left <= 0 or self.passed <= 0:
                 break
-        for suspect in self.suspects:
-            if not self.is_related(suspect, all_chains):
-                self.add(suspect.chain, suspect.index, FALSE)
+        if self.suspects and not _RELATED.search(self.statement):
+            stated = [*chains(self.statement), *chains(self.text)]
+            for suspect in self.suspects[:MAX_SUSPECTS]:
+                if not self.is_related(suspect, stated):
+                    self.add(suspect.chain, suspect.index, FALSE)
         return self.found
 
     def add(self, chain: Chain, index: int, outcome: int) -> None:
         left, right, at = chain.sides[index], chain.sides[index + 1], chain.links[index].at
         if outcome == FALSE:
             shown = self.text[left.start : right.end]
-            if in_doubt(self.text, left.start, right.end) or any(sign in shown for sign in self.own):
+            doubt = self.is_modular or chain.listed or in_doubt(self.text, left.start, right.end)
+            if doubt or any(sign in shown for sign in self.own):
                 outcome = UNCHECKABLE
         key = "".join(left.text.split()) + "="
-        shown = " ".join(self.text[left.start : left.start + 2 * MAX_SHOWN][: right.end - left.start].split())
+        shown = " ".join(
+            self.text[left.start : left.start + 2 * MAX_SHOWN][: right.end - left.start].split()
+        )
         self.found.append(Step(at, "algebra", outcome, key, shown[:MAX_SHOWN]))
 
     def chain(self, chain: Chain) -> None:
@@ -167,13 +187,16 @@ class _Algebra:
         sides = chain.sides
         first_is_equation = False
         for index, link in enumerate(chain.links):
+            self.passed -= 1
+            if self.passed < 0:
+                return
             if link.at in self.known:
                 continue
             left, right = sides[index], sides[index + 1]
             if not left.text or not right.text:
                 continue
             solving = index == 0 and not link.approximate
-            operators = bool(_OPERATOR.search(left.text[:MAX_SIDE]) or _OPERATOR.search(right.text[:MAX_SIDE]))
+            operators = self.has_operator(left.text) or self.has_operator(right.text)
             if not operators and not (solving and self.before is not None):
                 continue
             self.left -= 1
@@ -192,7 +215,7 @@ class _Algebra:
                 continue
             if self.is_identity(a, b, left.text, right.text):
                 if operators:
-                    self.identities.add(link.at)
+                    self.identities.add((link.at, left.text))
                     self.add(chain, index, TRUE)
                 continue
             if index == 0:
@@ -214,6 +237,15 @@ class _Algebra:
 
     # Reading.
 
+    def has_operator(self, text: str) -> bool:
+        """Does it state a calculation?"""
+        if len(text) > MAX_SIDE:
+            return False
+        known = self.operators.get(text)
+        if known is None:
+            known = self.operators[text] = _OPERATOR.search(text) is not None
+        return known
+
     def read(self, side: Side) -> _Reading | None:
         """The side as mathematics; None if it is not."""
         if side.text not in self.readings:
@@ -222,12 +254,17 @@ class _Algebra:
 
     def parsed(self, side: Side) -> _Reading | None:
         text = side.text
-        if len(text) > MAX_SIDE or _REFUSED.search(text):
+        if len(text) > MAX_SIDE:
+            return None
+        boxed = _BOXED.fullmatch(text)
+        if boxed is not None:
+            text = boxed[1]
+        if _REFUSED.search(text):
             return None
         for call in _CALL.finditer(text):
             if call[1] in self.called and call[1] not in "fghFGH":
                 return None
-        bare = _UNIT.sub("", text) if text.rstrip().endswith("}") or "\\" in text else text
+        bare = _UNIT.sub("", text)
         loose = side.joined or bare != text or _DOUBTFUL.search(text) is not None
         try:
             node = parse(bare)
@@ -313,16 +350,14 @@ class _Algebra:
             return False
         return chain.links[index].leads and _is_different(decide(a.node, b.node, work=WORK))
 
-    def is_related(self, suspect: _Suspect, all_chains: list[Chain]) -> bool:
+    def is_related(self, suspect: _Suspect, stated: list[Chain]) -> bool:
         """Does anything else state a relation of the suspect's variables?"""
-        if _RELATED.search(self.statement):
-            return True
         letters = suspect.names
-        for chain in (*all_chains, *chains(self.statement)):
+        for chain in stated:
             for index, link in enumerate(chain.links):
-                if chain is suspect.chain and index == suspect.index:
+                if chain == suspect.chain and index == suspect.index:
                     continue
-                if link.at in self.identities and chain in all_chains:
+                if (link.at, chain.sides[index].text) in self.identities:
                     continue
                 left, right = chain.sides[index], chain.sides[index + 1]
                 if not left.text or not right.text:
@@ -330,7 +365,9 @@ class _Algebra:
                 name = _NAME.fullmatch(left.text)
                 if name and index == 0 and left.text.strip() not in letters:
                     continue
-                used = set(_LETTERS.findall(left.text + right.text))
+                used = {
+                    letter.lstrip("\\") for letter in _LETTERS.findall(f"{left.text} {right.text}")
+                }
                 if any(letter.partition("_")[0] in used for letter in letters):
                     return True
         return False

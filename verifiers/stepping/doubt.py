@@ -52,7 +52,9 @@ def in_doubt(text: str, start: int, end: int) -> bool:
     return _DENIED.search(before) is not None or _DENIED_BEHIND.search(behind) is not None
 
 
-def other_unit(text: str, start: int, sign: int, end: int, values: tuple[Rational, Rational]) -> bool:
+def other_unit(
+    text: str, start: int, sign: int, end: int, values: tuple[Rational, Rational]
+) -> bool:
     """Does a word behind the step `left = right` make it one of two units?
 
     `1/2 = 4 slices` and `3/4 = 45 minutes` do, `3-7 = 5 pages`, or any other step whose sides
@@ -81,10 +83,7 @@ def own_signs(statement: str) -> frozenset[str]:
 
 
 _PLAIN_WORDS = frozenset(
-    """
-    and so which is as for or because since we then thus hence therefore by but if where when while
-    that this these it he she they the from giving making meaning
-    """.split()
+    ["and", "so", "which", "is", "as", "for", "or", "because", "since", "we", "then", "thus", "hence", "therefore", "by", "but", "if", "where", "when", "while", "that", "this", "these", "it", "he", "she", "they", "the", "from", "giving", "making", "meaning"]
 )
 
 

@@ -12,6 +12,7 @@ looked at twice.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tracefactory.verifiers.stepping.scanner import FUNCTIONS
@@ -46,6 +47,8 @@ class Chain(NamedTuple):
     links: list[Link]
     implied: bool
     r"""Directly behind an `\implies` or its like."""
+    listed: bool
+    """Between commas: an item of a list, `45, 90, 990 = 22 * 45`, or a clause."""
 
 
 _TOKEN = re.compile(
@@ -77,34 +80,27 @@ _TOKEN = re.compile(
 (_, _TEXT, _DELIMITER, _OPENING, _CLOSING, _SEPARATOR, _STOP, _WORD, _REST) = range(11, 20)
 
 _ALIGNED = frozenset(
-    """
-    align aligned equation gather gathered eqnarray split multline alignat alignedat displaymath math
-    """.split()
+    ["align", "aligned", "equation", "gather", "gathered", "eqnarray", "split", "multline", "alignat", "alignedat", "displaymath", "math"]
 )
 _CLOSERS = {"$": "$", "$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 _KNOWN_WORDS = frozenset(
-    """
-    sqrt cbrt sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp pi abs floor
-    ceil gcd lcm max min theta alpha beta gamma lambda
-    """.split()
+    ["sqrt", "cbrt", "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "ln", "log", "exp", "pi", "abs", "floor", "ceil", "gcd", "lcm", "max", "min", "theta", "alpha", "beta", "gamma", "lambda"]
 )
 _JOINERS = frozenset(
-    """
-    and or so then thus if for where when hence therefore since gives implies because but with is we
-    which as by from let on in to at that the a an also either yields means while
-    """.split()
+    ["and", "or", "so", "then", "thus", "if", "for", "where", "when", "hence", "therefore", "since", "gives", "implies", "because", "but", "with", "is", "we", "which", "as", "by", "from", "let", "on", "in", "to", "at", "that", "the", "a", "an", "also", "either", "yields", "means", "while"]
 )
 _OPERATORS = frozenset("+-*/^×÷·⋅∙−–∕")
-_EXTENDING = frozenset("+×÷·⋅∙")
 _ENDS_IN_OPERATOR = re.compile(r"(?:[-+*/×÷·⋅−–(]|\\(?:cdot|times|div|left\())[\s&]*$")
-_CONTINUING = re.compile(r"[ \t\r\n&]*(?:\\q?quad[ \t&]*|\\[,;:!> ]){0,6}(?:[-+−]|\\(?:cdot|times)(?![A-Za-z]))")
-_DRESS = re.compile(r"\\\\(?:\[[^\]\n]{0,12}\])?|&|\n|\\q?quad(?![A-Za-z])")
+_BINARY = re.compile(r"[-+−×÷·⋅∙]|\\(?:cdot|times|div)")
+_DRESS = re.compile(r"\\\\(?:\[[^\]\n]{0,12}\])?|(?<!\\)&|\n|\\q?quad(?![A-Za-z])")
+_UNFINISHED = re.compile(r"(?:(?<![A-Za-z])[B-HJ-Zb-z]|[-+*/=×^−])\s*$")
+_RECURS = re.compile(r"\.(?:\\(?:overline|bar|dot|ldots|dots)|\.\.)")
 _BLANK_LINE = re.compile(r"[ \t\r]*\n")
 _UNREADABLE = Side("", 0, 0, False)
 
 
-def chains(text: str) -> list[Chain]:
-    """All chains of the text with at least one link, in order."""
+def chains(text: str) -> Iterator[Chain]:
+    """The chains of the text with at least one link, in order; read as they are asked for."""
     return _Finder(text).find()
 
 
@@ -123,13 +119,17 @@ class _Finder:
         self.waiting = False
         """A row has ended; the next may go on with the chain."""
         self.implied = self.next_implied = False
+        self.listed = False
         self.row_start = True
         self.after_word = False
         self.tainted = False
         """The word before belongs to the arithmetic: "5 plus"."""
 
-    def find(self) -> list[Chain]:
+    def find(self) -> Iterator[Chain]:
         for match in _TOKEN.finditer(self.text):
+            if self.found:
+                yield from self.found
+                self.found.clear()
             kind = match.lastindex or _REST
             if kind == _BLANK:
                 continue
@@ -137,7 +137,7 @@ class _Finder:
                 self.newline(match.end())
                 continue
             if kind == _EQUALS or kind == _NEARLY:
-                self.relation(match, kind == _NEARLY)
+                self.relation(match.start(), approximate=kind == _NEARLY)
             elif kind == _DELIMITER:
                 self.delimiter(match)
             elif kind == _ENVIRONMENT:
@@ -155,10 +155,15 @@ class _Finder:
                 self.flush()
                 self.next_implied = True
             elif kind == _OTHER:
+                if match[0] == "!=" and self.math:
+                    self.factorial(match.start())
+                    continue
                 self.flush()
                 self.tainted = True  # a < b + 3 = 5: the clause is no equation
             elif kind == _SEPARATOR:
-                if match[0][0] in ",;" or (self.start >= 0 and not self.waiting):
+                if match[0][0] in ",;":
+                    self.comma(match)
+                elif self.start >= 0 and not self.waiting:
                     self.flush()
             elif kind == _STOP:
                 self.stop(match)
@@ -172,31 +177,54 @@ class _Finder:
                 self.content(match)
             self.row_start = False
         self.flush()
-        return self.found
+        yield from self.found
 
     # What a side is made of.
 
     def content(self, match: re.Match[str]) -> None:
         """The token belongs to the side here, or begins one."""
+        self.extend(match.start(), match.end())
+
+    def extend(self, start: int, end: int) -> None:
         if self.waiting:
-            if _CONTINUING.match(self.text, match.start()) and self.extends(match):
+            if self.goes_on(start, end):
                 self.waiting = False
                 self.joined = True
             else:
                 self.flush()
         if self.start < 0:
-            self.start = match.start()
+            self.start = start
             self.bad = self.tainted
             self.tainted = False
-        self.end = match.end()
+        self.end = end
         self.after_word = False
 
-    def extends(self, match: re.Match[str]) -> bool:
-        """Does a row that begins with an operator go on with the side of the row before?"""
-        sign = match[0]
-        return bool(self.math) and (
-            sign in _EXTENDING or sign[0] == "\\" or self.text[: match.start()].rstrip(" ")[-1:] == "&"
-        )
+    def goes_on(self, start: int, end: int) -> bool:
+        """Does a row that begins with this sign go on with the side of the row before?"""
+        sign = self.text[start:end]
+        if not self.math or not _BINARY.fullmatch(sign):
+            return False
+        return sign not in "-−" or self.text[:start][-8:].rstrip(" ").endswith("&")
+
+    def factorial(self, at: int) -> None:
+        """`5!=120` in mathematics."""
+        self.extend(at, at + 1)
+        self.relation(at + 1, approximate=False)
+
+    def comma(self, match: re.Match[str]) -> None:
+        behind = self.text[match.end() : match.end() + 3].lstrip()
+        if (
+            behind[:1].isdigit()
+            and match[0] == ","
+            and self.start >= 0
+            and self.text[match.end()].isdigit()
+        ):
+            self.content(match)  # 12,34: no thousands, and no list for sure
+            self.bad = True
+            return
+        self.listed = self.listed or (bool(self.math) and behind[:1] not in ("$", "\\", ""))
+        self.flush()
+        self.listed = bool(self.math)
 
     def inside(self, match: re.Match[str], kind: int) -> None:
         """Within brackets all is content; words of plain text and rows cannot be read."""
@@ -224,9 +252,9 @@ class _Finder:
             text = _DRESS.sub(" ", text)
         return Side(text, start, end, joined)
 
-    def relation(self, match: re.Match[str], approximate: bool) -> None:
+    def relation(self, at: int, *, approximate: bool) -> None:
         if self.depth and self.math:
-            self.content(match)
+            self.extend(at, at + 1)
             self.bad = True
             return
         if self.depth:  # "(so 3 + x = 7)"
@@ -235,7 +263,7 @@ class _Finder:
             self.implied, self.next_implied = self.next_implied, False
         leads = self.waiting or (self.row_start and bool(self.links))
         self.sides.append(self.side())
-        self.links.append(Link(match.start(), approximate, leads))
+        self.links.append(Link(at, approximate, leads))
         self.tainted = self.after_word = False
 
     def flush(self) -> None:
@@ -243,9 +271,9 @@ class _Finder:
         side = self.side()
         if self.links:
             self.sides.append(side)
-            self.found.append(Chain(self.sides, self.links, self.implied))
+            self.found.append(Chain(self.sides, self.links, self.implied, self.listed))
             self.sides, self.links = [], []
-        self.next_implied = self.tainted = self.after_word = False
+        self.next_implied = self.tainted = self.after_word = self.listed = False
 
     # Rows and lines.
 
@@ -253,7 +281,11 @@ class _Finder:
         if self.start < 0 or self.waiting:
             self.flush()
         elif _ENDS_IN_OPERATOR.search(self.text, max(self.start, self.end - 12), self.end):
-            self.joined = True
+            if self.math:
+                self.joined = True
+            else:
+                self.flush()
+                self.tainted = True
         else:
             self.waiting = True
         self.row_start = True
@@ -285,6 +317,10 @@ class _Finder:
         elif sign in _CLOSERS:
             self.flush()
             self.math = _CLOSERS[sign]
+            # "$(3)$ x $(5) = 15$" begins before the dollar sign
+            self.tainted = (
+                _UNFINISHED.search(self.text, max(0, match.start() - 4), match.start()) is not None
+            )
         else:
             self.flush()
 
@@ -345,7 +381,10 @@ class _Finder:
     def sign(self, match: re.Match[str]) -> None:
         """Any other sign in plain text."""
         sign, text = match[0], self.text
-        if sign == "*" and (text[match.start() - 1 : match.start()] == "*" or text[match.end() : match.end() + 1] == "*"):
+        if sign == "*" and (
+            text[match.start() - 1 : match.start()] == "*"
+            or text[match.end() : match.end() + 1] == "*"
+        ):
             self.bold(match)
         elif sign in "#@—•>" and self.start < 0:
             self.flush()
@@ -375,6 +414,8 @@ class _Finder:
         if sign == ":" and (self.math or (self.start >= 0 and not behind.isspace())):
             self.content(match)  # a ratio or a time of day
             self.bad = True
+        elif self.start >= 0 and self.end == match.start() and _RECURS.match(self.text, self.end):
+            self.content(match)
         else:
             self.flush()
 

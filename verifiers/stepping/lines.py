@@ -239,5 +239,3 @@ def _nearest(moduli: list[tuple[int, int]], position: int) -> int | None:
     if not moduli:
         return None
     return moduli[min(bisect_left(moduli, (position, 0)), len(moduli) - 1)][1]
-
-

@@ -352,5 +352,3 @@ class Scanner:
         run.bad = NAME in tokens or UNREAD in tokens
         run.loose = False
         self.opened.clear()
-
-

@@ -18,7 +18,7 @@ from tracefactory.sources.families.base import (
     split_names,
 )
 
-VERIFIER = "tracefactory.verifiers.numeric:verify"
+VERIFIER = "tracefactory.verifiers.symbolic:verify"
 SOURCE = "tracefactory/families"
 LICENSE = "Apache-2.0"
 
