@@ -50,7 +50,13 @@ def main() -> int:
         if time.monotonic() > deadline:
             run.report()
 
-    flags = [f"-seed={args.seed}", "-max_len=600", "-timeout=60", "-rss_limit_mb=4096", "-verbosity=0"]
+    flags = [
+        f"-seed={args.seed}",
+        "-max_len=600",
+        "-timeout=60",
+        "-rss_limit_mb=4096",
+        "-verbosity=0",
+    ]
     atheris.Setup([sys.argv[0], *flags], one)
     atheris.Fuzz()
     return 1  # not reached
@@ -112,7 +118,9 @@ class Run:
         if taken > self.longest:
             self.longest, self.longest_pair = taken, (reference, answer)
         if taken > self.slow:
-            self.keep(f"slow {reference[:40]}", f"{taken:.1f} s: judge({reference!r}, box of {answer!r})")
+            self.keep(
+                f"slow {reference[:40]}", f"{taken:.1f} s: judge({reference!r}, box of {answer!r})"
+            )
 
     def keep(self, where: str, what: str) -> None:
         """One input for each place that fails."""

@@ -43,7 +43,9 @@ def attempt(text):
 # The two ways to call it.
 
 
-@pytest.mark.parametrize("response", [box("1/2"), box("0.5"), box("1/3"), "nothing", box("5"), "<think>"])
+@pytest.mark.parametrize(
+    "response", [box("1/2"), box("0.5"), box("1/3"), "nothing", box("5"), "<think>"]
+)
 @pytest.mark.parametrize("reference", ["\\frac12", "5", "\\text{east}", "\\frac{"])
 def test_verify_is_judge_with_names(reference, response):
     named, bare = verify(problem(reference), attempt(response)), judge(reference, response)
@@ -118,7 +120,11 @@ def test_options_are_known_by_name_and_value():
 @pytest.mark.parametrize(
     ("tolerance", "inside", "outside"),
     [
-        ("0.01", ["100.01", "99.99", "100", "10000/100"], ["100.02", "99.98", "\\text{about } 101"]),
+        (
+            "0.01",
+            ["100.01", "99.99", "100", "10000/100"],
+            ["100.02", "99.98", "\\text{about } 101"],
+        ),
         ("1%", ["101", "99", "100.5"], ["101.5", "98.9", "10000"]),
         ("0", ["100", "100.0"], ["100.0001"]),
         ("1e-3", ["100.001"], ["100.0011"]),
@@ -135,7 +141,12 @@ def test_the_tolerance_of_the_task_replaces_that_of_the_digits(tolerance, inside
 
 def test_a_tolerance_is_for_numbers_alone():
     options = {"tolerance": "1"}
-    for reference, answer in (("x", "x+0.5"), ("(1,2)", "(2,1,0)"), ("\\text{east}", "west"), ("5 m", "5 s")):
+    for reference, answer in (
+        ("x", "x+0.5"),
+        ("(1,2)", "(2,1,0)"),
+        ("\\text{east}", "west"),
+        ("5 m", "5 s"),
+    ):
         assert judge(reference, box(answer), options=options).status == "incorrect"
     assert judge("(10, 20)", box("(10.5, 19.5)"), options=options).status == "correct"
     assert judge("(10, 20)", box("(19.5, 10.5)"), options=options).status == "incorrect"
@@ -150,7 +161,8 @@ def test_answer_after_looks_nowhere_else():
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("math_verify") is not None, reason="NOT TESTED: Math-Verify is installed"
+    importlib.util.find_spec("math_verify") is not None,
+    reason="NOT TESTED: Math-Verify is installed",
 )
 def test_a_second_opinion_that_is_not_installed_is_an_error_at_once():
     with pytest.raises(ImportError, match="math-verify"):
@@ -368,7 +380,9 @@ def test_easy_answers_start_no_process():
         "    assert judge(a, '\\\\boxed{%s}' % a).status == 'correct'\n"
         "print(len(psutil.Process().children(recursive=True)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "0"
 
 

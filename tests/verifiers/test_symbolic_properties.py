@@ -90,7 +90,9 @@ EXPRESSIONS = st.recursive(ATOMS, _combined, max_leaves=6)
 def intervals(draw):
     low = draw(st.integers(-50, 50))
     high = low + draw(st.integers(1, 50))
-    return Node("interval", (number(low), number(high)), draw(st.sampled_from(["()", "[)", "(]", "[]"])))
+    return Node(
+        "interval", (number(low), number(high)), draw(st.sampled_from(["()", "[)", "(]", "[]"]))
+    )
 
 
 @st.composite
@@ -196,8 +198,15 @@ def test_a_reference_accepts_itself_in_every_printed_form(kind):
         for reference in forms:
             for answer in forms:
                 verdict = judge(reference, boxed(answer))
-                possible = {"correct", "undecided"} if kind in ("expression", "equation") else {"correct"}
-                assert verdict.status in possible, (reference, answer, verdict.reason, verdict.evidence)
+                possible = (
+                    {"correct", "undecided"} if kind in ("expression", "equation") else {"correct"}
+                )
+                assert verdict.status in possible, (
+                    reference,
+                    answer,
+                    verdict.reason,
+                    verdict.evidence,
+                )
 
     holds()
 
@@ -433,7 +442,9 @@ def test_the_fortieth_digit_counts(value, place):
     rejects(f"{text} + 10^{{-{place}}}", text)
 
 
-@pytest.mark.parametrize("text", ["1", "\\sqrt{2}", "\\sqrt{2}+\\sqrt{3}", "\\frac{1}{3}", "\\sqrt[3]{5}"])
+@pytest.mark.parametrize(
+    "text", ["1", "\\sqrt{2}", "\\sqrt{2}+\\sqrt{3}", "\\frac{1}{3}", "\\sqrt[3]{5}"]
+)
 def test_ten_to_the_minus_three_thousand_counts(text):
     rejects(text, f"{text} + 10^{{-3000}}")
     rejects(f"{text} - 10^{{-3000}}", text)
@@ -500,7 +511,9 @@ TOKENS = (
     "− × \u200b \u202e \ud800 \x00 €"
 ).split(" ")
 SOUP = st.builds(
-    lambda parts, joint: joint.join(parts), st.lists(st.sampled_from(TOKENS), max_size=12), st.sampled_from(["", " "])
+    lambda parts, joint: joint.join(parts),
+    st.lists(st.sampled_from(TOKENS), max_size=12),
+    st.sampled_from(["", " "]),
 )
 RAW = st.text(st.characters(codec=None), max_size=40)
 
@@ -550,7 +563,9 @@ def test_a_text_is_never_wrong_about_itself(text):
     assume("boxed" not in text and "\\fbox" not in text)
     verdict = judge(text, f"\\boxed{{{text}}}")
     if verdict.final_answer == text.strip():
-        assert verdict.status in ("correct", "undecided", "bad_reference", "no_answer") or _false(text), verdict
+        assert verdict.status in ("correct", "undecided", "bad_reference", "no_answer") or _false(
+            text
+        ), verdict
 
 
 def _false(text):
@@ -583,8 +598,12 @@ def test_evidence_says_where_and_why(reference, response):
 EXACT = (
     st.builds(latex, VALUES)
     | st.builds(str, INTEGERS)
-    | st.sampled_from(["1/2", "2^{-1}", "\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}", "\\sqrt[4]{4}"])
-    | st.sampled_from(["\\sqrt{2}", "e^{0}", "\\cos 0", "3\\frac12", "7/2", "x", "2x", "x+x", "x^2", "x\\cdot x"])
+    | st.sampled_from(
+        ["1/2", "2^{-1}", "\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}", "\\sqrt[4]{4}"]
+    )
+    | st.sampled_from(
+        ["\\sqrt{2}", "e^{0}", "\\cos 0", "3\\frac12", "7/2", "x", "2x", "x+x", "x^2", "x\\cdot x"]
+    )
 )
 
 

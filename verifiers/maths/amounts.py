@@ -2,8 +2,8 @@ r"""Compare single values: units, percent, degrees and bases first, then the num
 
 from tracefactory.verifiers.maths import cas
 from tracefactory.verifiers.maths.comparison import EQUAL, Budget, Comparison, Tolerance, wrong
-from tracefactory.verifiers.maths.decide import decide, rational_value, symbols, within
-from tracefactory.verifiers.maths.nodes import Node, constant, fraction_of, number
+from tracefactory.verifiers.maths.decide import decide, rational_value, sign_of, symbols, within
+from tracefactory.verifiers.maths.nodes import Node, call, constant, fraction_of, number
 from tracefactory.verifiers.maths.units import read_unit, same_dimension
 from tracefactory.verifiers.maths.values import NotAValue, Value, lowered, rescaled, value_of
 
@@ -140,6 +140,8 @@ class Amounts:
         high = (top * half[1] + half[0] * bottom, bottom * half[1])
         found = within(got, low, high)
         if found is None:
+            if sign_of(call("im", got)) in (-1, 1):
+                return Comparison(False, "different", "balls")
             return Comparison(None, "undecided", "balls", "")
         if found and self.tolerance is None:
             # Half away from zero: 3.135 rounds to 3.14, and 3.145 does not.

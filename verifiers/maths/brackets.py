@@ -16,6 +16,8 @@ class Brackets(Atoms):
     def group(self) -> Node:
         """`(...)`, `[...]` and their mixtures: a group, a point or an interval."""
         opener = self.found[self.at][1]
+        if opener == "[" and self.found[self.at + 1][1] == "[":
+            return self.rows()
         self.at += 1
         bars, self.bars = self.bars, 0
         inner = self.answer()
@@ -39,6 +41,23 @@ class Brackets(Atoms):
         low = "[" if opener == "[" else "("
         high = "]" if closer == "]" else ")"
         return Node("interval", inner.args, low + high)
+
+    def rows(self) -> Node:
+        """`[[1, 2], [3, 4]]`: a matrix as programs write it."""
+        self.at += 1
+        rows: list[tuple[Node, ...]] = []
+        while True:
+            if self.found[self.at][1] != "[":
+                raise Unreadable("matrix")
+            rows.append(self.arguments())
+            if self.found[self.at][1] != ",":
+                break
+            self.at += 1
+        if self.found[self.at][1] != "]" or any(len(row) != len(rows[0]) for row in rows):
+            raise Unreadable("matrix")
+        self.at += 1
+        cells = tuple(cell for row in rows for cell in row)
+        return Node("matrix", cells, (len(rows), len(rows[0])))
 
     def closes_interval(self) -> bool:
         """Is the `[` here the end of `]1, 2[`?"""

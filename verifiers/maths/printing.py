@@ -205,7 +205,7 @@ def _matrix(node: Node, latex: bool) -> str:
     if latex:
         body = " \\\\ ".join(" & ".join(row) for row in rows)
         return f"\\begin{{pmatrix}} {body} \\end{{pmatrix}}"
-    return "[" + "; ".join(", ".join(row) for row in rows) + "]"
+    return "[" + ", ".join(f"[{', '.join(row)}]" for row in rows) + "]"
 
 
 _SIGNS = {"<=": "\\le", ">=": "\\ge", "!=": "\\ne", "in": "\\in", "~": "\\approx"}

@@ -6,12 +6,16 @@ A step is
     a solving      the equation says the same as the one before it, up to a constant factor:
                    `2x + 3 = 7`, then `2x = 4`, then `x = 2`
 
-An equation that is not an identity may be one to solve, a condition or a definition, and no notation
-tells `x^2 + 144 = (x+8)^2` from an error in expanding. So a step with variables is called false only
-    - in a chain that rewrites: a row that begins with `=`, both sides rational functions of the same
-      variables, and nothing else in the problem or response that relates these variables;
-    - behind an implication sign, when both equations are linear in one variable and their solutions
-      differ.
+An equation that is not an identity may be one to solve, a condition or a definition; no notation
+tells `x^2 + 144 = (x+8)^2` from an error in expanding. So one with variables is called false only
+    - in a chain that rewrites: a row that begins with `=`, both sides rational functions of the
+      same variables, and nothing else in the problem or the response relates these variables;
+    - behind an implication sign, when both equations are linear in one variable and their
+      solutions differ.
+
+A step of constants is false when that is proved, it is no rounding (nor cut off), and its notation
+and the words around it leave no doubt: no unit on one side only, no percent or degree, no base, no
+modulus anywhere, no sign that the problem defines.
 
 Not here: finding the equations (formulas.py). Nothing is decided that arithmetic has read
 (lines.py). All work is counted: links, characters of a side, and units of each decision.
@@ -58,7 +62,8 @@ _BITS = 128
 
 _REFUSED = re.compile(
     r"""\\(?:dots[a-z]?|[lc]dots|pm|mp|[bp]?mod|star|sum|prod|int|lim|bigcirc|phantom|underbrace
-        |cancel|stackrel|boxed|fbox|hspace|angle|triangle)(?![A-Za-z]) | (?<![0-9.])\\(?:overline|bar|dot)(?![A-Za-z])
+        |cancel|stackrel|boxed|fbox|hspace|angle|triangle)(?![A-Za-z])
+      | (?<![0-9.])\\(?:overline|bar|dot)(?![A-Za-z])
       | \.\.\. | … | \? | @ | \\[\#&] | [0-9)}] \s+ [xX] \s+ [0-9(] | \{\s*\} | [0-9]\s+[0-9]
       | / \s* [0-9]+ \s* \( | \^ \s* \w \s* \^
       | (?<![A-Za-z\\]) [A-Z] \s* (?:\\left)? \s* \( (?! \s*[0-9A-Za-z]\s*, )""",
@@ -75,15 +80,16 @@ _UNIT = re.compile(
     re.VERBOSE,
 )
 _DOUBTFUL = re.compile(
-    r"""[0-9] \s* \\[dt]?frac | \[ | \\(?:ast|bullet|circ|degree|log|lg|%) | (?<![A-Za-z]) log (?![a-z])
-      | (?<![A-Za-z\\]) (?:sqrt|sin|cos|tan|ln|log|exp) \s+ [0-9] | [%°$€£] | \^ \s* [0-9]{2} | !! | ! \s* $ | / [^-+=]* [0-9A-Za-z)}] \s* \(
-      | / \s* [0-9]+ \s* [A-Za-z\\]
-      | [0-9A-Za-z}] _ \{? [0-9]+ | (?<![A-Za-z\\]) [ei] (?![A-Za-z]) | \} \s* \^ | \| .* \| .* \|""",
+    r"""[0-9] \s* \\[dt]?frac | \[ | \\(?:ast|bullet|circ|degree|log|lg|%) | [%°$€£] | !! | ! \s* $
+      | (?<![A-Za-z]) log (?![a-z]) | (?<![A-Za-z\\]) (?:sqrt|sin|cos|tan|ln|log|exp) \s+ [0-9]
+      | \^ \s* [0-9]{2} | \} \s* \^ | / [^-+=]* [0-9A-Za-z)}] \s* \( | / \s* [0-9]+ \s* [A-Za-z\\]
+      | [0-9A-Za-z}] _ \{? [0-9]+ | (?<![A-Za-z\\]) [ei] (?![A-Za-z]) | \| .* \| .* \|""",
     re.VERBOSE,
 )
 _OPERATOR = re.compile(
-    r"""(?<=[^\s({]) \s* [-+−–] | [*/^!|×÷·⋅√] | \\[dt]?(?:frac|binom) | \\(?:cdot|times|div|sqrt|ln|log
-      |sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|lfloor|lceil|gcd|max|min) (?![A-Za-z])
+    r"""(?<=[^\s({]) \s* [-+−–] | [*/^!|×÷·⋅√] | \\[dt]?(?:frac|binom)
+      | \\(?:cdot|times|div|sqrt|ln|log|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|lfloor|lceil
+        |gcd|max|min) (?![A-Za-z])
       | \b(?:sqrt|sin|cos|tan|ln|log|exp)\b | [0-9)}] \s* (?:\\left)? \s* \(""",
     re.VERBOSE,
 )
@@ -128,7 +134,7 @@ class _Suspect(NamedTuple):
     """A link between rewritten sides that are not the same."""
 
     chain: Chain
-    index: int
+    place: int
     names: frozenset[str]
 
 
@@ -166,7 +172,7 @@ class _Algebra:
             stated = [*chains(self.statement), *chains(self.text)]
             for suspect in self.suspects[:MAX_SUSPECTS]:
                 if not self.is_related(suspect, stated):
-                    self.add(suspect.chain, suspect.index, FALSE)
+                    self.add(suspect.chain, suspect.place, FALSE)
         return self.found
 
     def add(self, chain: Chain, index: int, outcome: int) -> None:
@@ -307,16 +313,14 @@ class _Algebra:
         if not _is_different(decision):
             return
         rounding = _rounding(a.node, b, link.approximate) or _rounding(b.node, a, link.approximate)
+        outcome = UNCHECKABLE
         if rounding == "nearest":
-            self.add(chain, index, ROUNDED)
+            outcome = ROUNDED
         elif rounding == "far" and not a.loose and not b.loose:
             last = index + 2 == len(chain.sides)
             if not (last and unit_behind(self.text, chain.sides[-1].end)):
-                self.add(chain, index, FALSE)
-                return
-            self.add(chain, index, UNCHECKABLE)
-        elif link.approximate:
-            self.add(chain, index, UNCHECKABLE)
+                outcome = FALSE
+        self.add(chain, index, outcome)
 
     def solve(self, chain: Chain, a: _Reading, b: _Reading) -> None:
         """The equation against the one before it."""
@@ -355,7 +359,7 @@ class _Algebra:
         letters = suspect.names
         for chain in stated:
             for index, link in enumerate(chain.links):
-                if chain == suspect.chain and index == suspect.index:
+                if chain == suspect.chain and index == suspect.place:
                     continue
                 if (link.at, chain.sides[index].text) in self.identities:
                     continue

@@ -39,8 +39,9 @@ _RANGE = re.compile(r"[\s$]*([0-9]+)\s*[-–−]\s*([0-9]+)\s*")
 
 # "a * b = a^2 - b", "Define $x \\star y$ to be": two letters, and letters behind the equals sign.
 _SIGN_OF_ITS_OWN = re.compile(
-    r"""(?<![A-Za-z\\]) [A-Za-z] [ ]? ( [*∗·∙•×÷@\#&~] | \\[A-Za-z]{2,12} | \\[\#&] ) [ ]? [A-Za-z]
-        (?![A-Za-z]) [ )}\]$]{0,3} (?: =|\\equiv|be\b|means\b|is\ defined ) [^,;\n]{0,20}? [A-Za-z]""",
+    r"""(?<![A-Za-z\\]) [A-Za-z] [ ]? ( [*∗·∙•×÷@\#&~] | \\[A-Za-z]{2,12} | \\[\#&] ) [ ]?
+        [A-Za-z] (?![A-Za-z]) [ )}\]$]{0,3} (?: =|\\equiv|be\b|means\b|is\ defined )
+        [^,;\n]{0,20}? [A-Za-z]""",
     re.VERBOSE,
 )
 
@@ -83,7 +84,40 @@ def own_signs(statement: str) -> frozenset[str]:
 
 
 _PLAIN_WORDS = frozenset(
-    ["and", "so", "which", "is", "as", "for", "or", "because", "since", "we", "then", "thus", "hence", "therefore", "by", "but", "if", "where", "when", "while", "that", "this", "these", "it", "he", "she", "they", "the", "from", "giving", "making", "meaning"]
+    [
+        "and",
+        "so",
+        "which",
+        "is",
+        "as",
+        "for",
+        "or",
+        "because",
+        "since",
+        "we",
+        "then",
+        "thus",
+        "hence",
+        "therefore",
+        "by",
+        "but",
+        "if",
+        "where",
+        "when",
+        "while",
+        "that",
+        "this",
+        "these",
+        "it",
+        "he",
+        "she",
+        "they",
+        "the",
+        "from",
+        "giving",
+        "making",
+        "meaning",
+    ]
 )
 
 

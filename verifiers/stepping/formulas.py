@@ -64,7 +64,8 @@ _TOKEN = re.compile(
   | ( \n )                                                                         # 7 newline
   | ( [ \t\r&]+ | \\[,;:!>\ ] )                                                    # 8 blank
   | \\(begin|end) \{ ([A-Za-z]{1,20}) \*? \}                                       # 9, 10
-  | ( \\(?:text|textbf|textrm|textit|textup|textnormal|mbox|hbox|mathrm)\s? ) \{ ([^{}\n]*) \}  # 11, 12
+  | ( \\(?:text|textbf|textrm|textit|textup|textnormal|mbox|hbox|mathrm)\s? )
+      \{ ([^{}\n]*) \}                                                             # 11, 12 words
   | ( \$\$? | \\[\[\]()] )                                                         # 13 delimiter
   | ( \\\{ | [({\[] ) | ( \\\} | [)}\]] )                                          # 14, 15 brackets
   | ( [,;] | \\q?quad(?![A-Za-z]) )                                                # 16 separator
@@ -80,14 +81,96 @@ _TOKEN = re.compile(
 (_, _TEXT, _DELIMITER, _OPENING, _CLOSING, _SEPARATOR, _STOP, _WORD, _REST) = range(11, 20)
 
 _ALIGNED = frozenset(
-    ["align", "aligned", "equation", "gather", "gathered", "eqnarray", "split", "multline", "alignat", "alignedat", "displaymath", "math"]
+    [
+        "align",
+        "aligned",
+        "equation",
+        "gather",
+        "gathered",
+        "eqnarray",
+        "split",
+        "multline",
+        "alignat",
+        "alignedat",
+        "displaymath",
+        "math",
+    ]
 )
 _CLOSERS = {"$": "$", "$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 _KNOWN_WORDS = frozenset(
-    ["sqrt", "cbrt", "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "ln", "log", "exp", "pi", "abs", "floor", "ceil", "gcd", "lcm", "max", "min", "theta", "alpha", "beta", "gamma", "lambda"]
+    [
+        "sqrt",
+        "cbrt",
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "ln",
+        "log",
+        "exp",
+        "pi",
+        "abs",
+        "floor",
+        "ceil",
+        "gcd",
+        "lcm",
+        "max",
+        "min",
+        "theta",
+        "alpha",
+        "beta",
+        "gamma",
+        "lambda",
+    ]
 )
 _JOINERS = frozenset(
-    ["and", "or", "so", "then", "thus", "if", "for", "where", "when", "hence", "therefore", "since", "gives", "implies", "because", "but", "with", "is", "we", "which", "as", "by", "from", "let", "on", "in", "to", "at", "that", "the", "a", "an", "also", "either", "yields", "means", "while"]
+    [
+        "and",
+        "or",
+        "so",
+        "then",
+        "thus",
+        "if",
+        "for",
+        "where",
+        "when",
+        "hence",
+        "therefore",
+        "since",
+        "gives",
+        "implies",
+        "because",
+        "but",
+        "with",
+        "is",
+        "we",
+        "which",
+        "as",
+        "by",
+        "from",
+        "let",
+        "on",
+        "in",
+        "to",
+        "at",
+        "that",
+        "the",
+        "a",
+        "an",
+        "also",
+        "either",
+        "yields",
+        "means",
+        "while",
+    ]
 )
 _OPERATORS = frozenset("+-*/^×÷·⋅∙−–∕")
 _ENDS_IN_OPERATOR = re.compile(r"(?:[-+*/×÷·⋅−–(]|\\(?:cdot|times|div|left\())[\s&]*$")
@@ -136,7 +219,7 @@ class _Finder:
             if kind == _NEWLINE:
                 self.newline(match.end())
                 continue
-            if kind == _EQUALS or kind == _NEARLY:
+            if kind in (_EQUALS, _NEARLY):
                 self.relation(match.start(), approximate=kind == _NEARLY)
             elif kind == _DELIMITER:
                 self.delimiter(match)

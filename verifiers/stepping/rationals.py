@@ -26,6 +26,7 @@ GROUPED = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]+))?")
 
 
 def rational_number(token: str) -> Rational | None:
+    """The number that a token writes, thousands grouped by three; None if it writes none."""
     if len(token) > MAX_DIGITS:
         return None
     if token.isdigit():

@@ -103,6 +103,7 @@ class Run:
         """The number before its bracket, a blank between: `2 (3+4)`, or `7 (3 more than 4)`."""
 
     def add(self, token: str, end: int) -> None:
+        """Append a token that ends there."""
         self.tokens.append(token)
         self.end = end
 
@@ -129,6 +130,7 @@ class Scanner:
         """End of the last sign that may change its neighbours; it ended the clause before."""
 
     def scan(self) -> list[Item]:
+        """The items of the line."""
         for match in _TOKEN.finditer(self.text):
             kind = match.lastindex
             if kind == _SKIPPED:
@@ -196,6 +198,7 @@ class Scanner:
         return run
 
     def number(self, match: re.Match[str]) -> None:
+        """Read a number, with the letters that cling to it."""
         token = match[1].rstrip(".,:")
         dropped = len(match[1]) - len(token)
         run = self.operand(match.start(), token)
@@ -216,6 +219,7 @@ class Scanner:
             self.doubtful = -1
 
     def operator(self, match: re.Match[str]) -> None:
+        """Read an operator: between operands, or the sign before one."""
         run, start, end = self.run, match.start(), match.end()
         sign = SIGNS[match[2]]
         if match[2] == "**" and not self.is_power(start, end):
@@ -246,6 +250,7 @@ class Scanner:
         self.word = ""
 
     def is_power(self, start: int, end: int) -> bool:
+        """Does `**` stand between two operands?"""
         if self.run is None or self.operand_next:
             return False
         after = self.text[end : end + 2]
@@ -254,6 +259,7 @@ class Scanner:
         return after[:1].isdigit() or after[:1] == "("
 
     def name(self, match: re.Match[str]) -> None:
+        """Read a word: an operand that nobody knows, or text."""
         run, word = self.run, match[12]
         self.word = word
         if run is not None and not self.operand_next:
@@ -275,6 +281,7 @@ class Scanner:
         self.operand_next = False
 
     def opening(self, match: re.Match[str]) -> None:
+        """Open a bracket: of the run, of a product, or of a new run."""
         run, start = self.run, match.start()
         if run is not None and not self.operand_next:
             # f(3) and f (3), but not "meals (3 + 4 = 7)"
@@ -299,6 +306,7 @@ class Scanner:
         self.operand_next = True
 
     def modulo(self) -> None:
+        """End the run before `mod`."""
         run = self.run
         if run is not None:
             while run.tokens and run.tokens[-1] in ("(", TIMES):  # the bracket of "4(mod 7)"
