@@ -1,4 +1,45 @@
-r"""DOC"""
+r"""Check the steps of a response one by one: exact arithmetic, and algebra line by line.
+
+Kinds of step:
+    mark        `<<16-3=13>>`: every calculator mark with an `=` is one step, with all its links.
+    equation    `a = b` of numbers on a line without marks, also inside a sentence. Each `=` of a
+                chain is one step if one of its sides has an operator. Naming a value (`x = 5`,
+                `total = 3+4`) is none, nor is an `=` with nothing on one side.
+    congruence  each `≡` (or `\equiv`) between two sides. The modulus comes from the line, the next
+                `mod 7` or `\pmod{7}` behind the step or else the last before it, else from the
+                statement if that names just one. `18 = 4 (mod 7)` and `18 mod 7 = 4` count as well.
+    algebra     what the three above cannot read but mathematics can (stepping/algebra.py): letters,
+                LaTeX, roots, functions, `≈`, a chain over several rows (`A &= B \\ &= C`).
+                `(x+1)^2 = x^2 + 2x + 1` and `\sqrt{16} = 4`; and an equation that says the same as
+                the one before it: `2x + 3 = 7`, then `2x = 4`, then `x = 2`.
+
+Read in equations: + - * / ^ and their signs (− – × · ⋅ ∙ ÷ ∕ \times \cdot \div, `**`, x between
+numbers), brackets, decimals, strict thousands (`1,234`), % as a hundredth, `2(3)`, \frac of digits.
+$ € £, \left and \right are skipped. `^` is a power with a whole exponent, never exclusive-or.
+
+Outcomes:
+    true         exactly, or equal wherever both sides are defined. Of functions that have no normal
+                 form (`\sin 2x = 2 \sin x \cos x`) at many random points.
+    rounded      a side is a plain number, right to the digits it shows: the nearest, ties away
+                 from zero or to even. 20/3 = 6.67 and 7/2 = 4, but not 6.66 nor 7/2 = 3, and
+                 1/3 = 0 shows no digit. Or it shows 15 digits and more, and is off by at most
+                 1e-9 of itself: so float arithmetic prints (0.30000000000000004). An irrational
+                 value with `=` must show a decimal: \sqrt{17} = 4 is not rounded.
+    repaired     false, but a later line `Recheck: ...` states a step with the same left side (and
+                 in the same modulus) that is true or rounded.
+    false        anything else that was read without doubt. With variables hardly ever: only
+                 a wrong rewriting, or a wrong solution behind an implication sign (algebra.py).
+    uncheckable  an equation to solve, a condition, a definition; a unit within a side, a clock
+                 time, an ellipsis, `1 000`, no known modulus, a number too long. So is a step not
+                 exactly true whose notation leaves doubt: `100 + 10%`, `1/2 * 100 = 50%`, `1 1/2`,
+                 `2 (3)`, `3 million`, `1 hour 40`, `3/4 = 45 minutes`; or whose sentence does: "it
+                 is not true that 2+2=5", "1+1=10 in binary", an operation that the problem defines.
+                 When in doubt, no step is called false.
+
+Not here: words as numbers, inequalities, systems of equations, quadratic equations solved, and
+whether a step helps the answer. Work is linear in the response: one pass over the tokens for
+arithmetic and one for formulas, and caps on what is evaluated and decided.
+"""
 
 from bisect import bisect_right
 from itertools import accumulate, islice

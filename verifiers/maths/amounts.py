@@ -4,6 +4,7 @@ from tracefactory.verifiers.maths import cas
 from tracefactory.verifiers.maths.comparison import EQUAL, Budget, Comparison, Tolerance, wrong
 from tracefactory.verifiers.maths.decide import decide, rational_value, sign_of, symbols, within
 from tracefactory.verifiers.maths.nodes import Node, call, constant, fraction_of, number
+from tracefactory.verifiers.maths.trees import based_number, is_number_in_base
 from tracefactory.verifiers.maths.units import read_unit, same_dimension
 from tracefactory.verifiers.maths.values import NotAValue, Value, lowered, rescaled, value_of
 
@@ -42,11 +43,15 @@ class Amounts:
         return self.numbers(want, got.node)
 
     def based(self, want: Value, got: Value) -> Comparison:
-        """With its base a number is its value; without, its digits."""
+        """With its base a number is its value; without, its digits. A fraction is its value."""
         if want.based and not got.based:
-            digits = want.based.rpartition("_")[0]
-            if _digits(got.node):
-                return EQUAL if _digits(got.node) == digits else wrong("base")
+            got = _with_its_base(got)
+        if want.based and not got.based:
+            shown = _digits(got.node)
+            if shown == want.based.rpartition("_")[0]:
+                return EQUAL
+            if shown and "." not in shown:
+                return wrong("base")
         return self.numbers(want, got.node)
 
     def percents(self, want: Value, got: Value) -> Comparison:
@@ -161,6 +166,15 @@ def _asked(one: Node, other: Node, tier: str) -> Comparison:
         return Comparison(None, found.limited_by or "undecided", tier, "", None, limited)
     reason = "equal" if found.equal else "different"
     return Comparison(found.equal, reason, "cas", "proved", {"by": found.detail}, limited)
+
+
+def _with_its_base(value: Value) -> Value:
+    """`A_{16}` is ten where the reference has a base, though it reads as a variable."""
+    digit, _, base = str(value.node.value).partition("_")
+    if not base.isdecimal() or len(digit) != 1 or not is_number_in_base(digit, int(base)):
+        return value
+    inner = based_number(digit, int(base))
+    return value._replace(node=inner.args[0], based=str(inner.value))
 
 
 def _with_its_unit(value: Value) -> Value:

@@ -124,6 +124,8 @@ class Atoms(Cursor):
         if value in FUNCTION_NAMES:
             self.at += 1
             return self.function(FUNCTION_NAMES[value])
+        if value == "root" and self.found[self.at + 1][:2] == ("o", "("):
+            return self.root()
         if value in GREEK:
             self.at += 1
             return self.subscripted(value)
@@ -140,6 +142,17 @@ class Atoms(Cursor):
             raise Unreadable("words")
         self.split_letters()
         return self.letters(self.found[self.at][1])
+
+    def root(self) -> Node:
+        """`root(3, x)`: the index and what is under it, as printing writes it."""
+        self.at += 1
+        inside = self.arguments()
+        if len(inside) != 2 or inside[0].kind != "number":
+            raise Unreadable("arguments")
+        top, bottom = fraction_of(inside[0])
+        if bottom != 1 or not 1 < top < 1000:
+            raise Unreadable("arguments")
+        return Node("root", (inside[1], inside[0]))
 
     def split_letters(self) -> None:
         """Make the run of letters here one token a letter."""
@@ -194,6 +207,8 @@ class Atoms(Cursor):
             inside.append(value)
             self.at += 1
         self.at += 1
+        if not inside:
+            raise Unreadable("subscript")
         return symbol(f"{name}_{''.join(inside)}")
 
     def function(self, name: str) -> Node:

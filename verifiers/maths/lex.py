@@ -104,8 +104,21 @@ _LOWERED = re.compile(f"[{''.join(map(re.escape, _SUBSCRIPTS))}]+")
 _VULGARS = re.compile(f"[{''.join(_VULGAR)}]")
 
 
+_UNIT_FRACTION = re.compile(
+    r"\\[dt]?frac ?\{ ?\\(?:text|mathrm) ?\{([^{}]{1,40})\} ?\} ?"
+    r"\{ ?\\(?:text|mathrm) ?\{([^{}]{1,40})\} ?\}"
+)
+_ORDINAL = re.compile(
+    r"(?<=[0-9])(?:\^ ?\{ ?\\(?:text|mathrm) ?\{ ?(?:st|nd|rd|th) ?\} ?\}"
+    r"|\^? ?\\(?:text|mathrm) ?\{ ?(?:st|nd|rd|th) ?\})"
+)
+
+
 def clean(text: str) -> str:
     """One notation for what has several: unicode signs as LaTeX, invisible marks removed."""
+    if "\\text" in text or "\\mathrm" in text:
+        text = _UNIT_FRACTION.sub(r"\\text{ \1/\2}", text)
+        text = _ORDINAL.sub("", text)
     if text.isascii():
         return text.replace("\x00", "") if "\x00" in text else text
     text = normal_characters(text)
@@ -156,77 +169,20 @@ _SYNONYMS = {
     "tg": "tan", "ctg": "cot", "cosec": "csc", "varphi": "phi", "vartheta": "theta",
     "varepsilon": "epsilon", "varrho": "rho", "arctg": "arctan", "lg": "log",
 }  # fmt: skip
-_SKIPPED = frozenset(
-    [
-        "left",
-        "right",
-        "bigl",
-        "bigr",
-        "Bigl",
-        "Bigr",
-        "biggl",
-        "biggr",
-        "Biggl",
-        "Biggr",
-        "big",
-        "Big",
-        "bigg",
-        "Bigg",
-        "bigm",
-        "displaystyle",
-        "textstyle",
-        "scriptstyle",
-        "limits",
-        "nolimits",
-        "quad",
-        "qquad",
-        "thinspace",
-        "medspace",
-        "thickspace",
-        "negthinspace",
-        "enspace",
-        "hfill",
-        "hline",
-        "centering",
-        "bf",
-        "rm",
-        "it",
-        "strut",
-        "dotsb",
-        "nobreak",
-        "allowbreak",
-        "boldmath",
-        "kern",
-    ]
-)
-_WORDS = frozenset(
-    [
-        "text",
-        "textbf",
-        "textit",
-        "textrm",
-        "textsf",
-        "texttt",
-        "textnormal",
-        "textup",
-        "mbox",
-        "hbox",
-        "mathrm",
-        "mathbf",
-        "mathit",
-        "mathsf",
-        "mathtt",
-        "mathnormal",
-        "bm",
-        "boldsymbol",
-        "operatorname",
-        "emph",
-        "underline",
-        "mathop",
-        "mathcal",
-        "mathfrak",
-    ]
-)
+_SKIPPED = frozenset([
+    "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "big",
+    "Big", "bigg", "Bigg", "bigm", "displaystyle", "textstyle", "scriptstyle", "limits",
+    "nolimits", "quad", "qquad", "thinspace", "medspace", "thickspace", "negthinspace", "enspace",
+    "hfill", "hline", "centering", "bf", "rm", "it", "strut", "dotsb", "nobreak", "allowbreak",
+    "boldmath", "kern",
+])  # fmt: skip
+_WORDS = frozenset([
+    "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "textup", "mbox",
+    "hbox", "mathrm", "mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol",
+    "operatorname", "emph", "underline", "mathop", "mathcal", "mathfrak",
+])  # fmt: skip
+_STYLES = frozenset(["mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol"])
+"""Of those words the ones that hold mathematics."""
 _BOXES = frozenset(["boxed", "fbox"])
 _COLOURS = frozenset(["color", "textcolor", "colorbox", "hspace", "vspace"])
 """Their first argument says how it looks."""
@@ -331,7 +287,7 @@ def _scan(text: str, at: int, stop: int, grouping: bool, found: list[Token]) -> 
         elif which == 1:
             at = _number(text, start, stop, grouping and brackets == 0, found)
         elif which == 2:
-            found.append(("l", match[2], start, at))
+            found.append(("o" if match[2] == "mod" else "l", match[2], start, at))
         elif which == 3:
             at = _command(text, match[3], start, at, stop, grouping, found)
         # else blanks
@@ -409,7 +365,9 @@ def _words(
             found.append(("t", bare, start, end))  # more likely a unit than a variable
         else:
             found.append(("l", bare, start, end))
-    elif is_word or (not _NUMERIC_TEXT.fullmatch(bare) and "\\" not in bare and "$" not in bare):
+    elif is_word or not (
+        name in _STYLES or "\\" in bare or "$" in bare or _NUMERIC_TEXT.fullmatch(bare)
+    ):
         if held.lstrip().startswith((",", ";")):
             found.append(("o", ",", start, begin + 1))
         found.append(("t", bare, start, end))

@@ -85,7 +85,7 @@ class Parser(Arithmetic):
         while (sign := self.separator()) is not None:
             signs.append(sign)
             self.at += 1
-            while (again := self.separator()) in ("and", "or", ","):  # ", and"
+            while (again := self.separator()) in ("and", "or"):  # ", and"
                 signs.append(again)
                 self.at += 1
             items.append(self.relation())
@@ -117,7 +117,11 @@ class Parser(Arithmetic):
             sign = self.found[self.at][1]
             self.at += 1
             kind = {"cup": "union", "U": "union", "cap": "intersection"}.get(sign, "difference")
-            first = Node(kind, (first, self.ratio()))
+            braces = self.found[self.at][1] == "{"
+            right = self.ratio()
+            if braces and right.kind in OPERAND:  # `ℝ ∖ {2}`, without the backslashes
+                right = Node("set", (right,))
+            first = Node(kind, (first, right))
         return first
 
     def ratio(self) -> Node:

@@ -1,5 +1,6 @@
-r"""Print a tree: as plain text, for evidence, or as LaTeX, which reads back as the same meaning.
+r"""Print a tree: as plain text, for evidence, or as LaTeX; both read back as the same meaning.
 
+One plain form does not: the braces of a set of one item are those of a group, `{(2, 3)}`.
 Not here: the notation of the original text (spacing, \dfrac, order): printing forgets it.
 """
 
@@ -45,6 +46,8 @@ def _print(node: Node, *, latex: bool) -> str:
     handler = _KINDS.get(kind)
     if handler is not None:
         return handler(node, latex)
+    if kind == "set" and not node.args:
+        return "\\emptyset" if latex else "∅"
     opened, closed = _BRACKETS.get(kind, ("(", ")"))
     if latex and opened in "{}":
         opened, closed = "\\" + opened, "\\" + closed
@@ -140,8 +143,13 @@ def _root(node: Node, latex: bool) -> str:
 def _call(node: Node, latex: bool) -> str:
     name = str(node.value)
     inside = [_print(part, latex=latex) for part in node.args]
+    if name == "double_factorial":
+        return f"({inside[0]})!!"
+    if name == "mod":
+        sign = "\\bmod" if latex else "mod"
+        return f"({inside[0]}) {sign} ({inside[1]})"
     if not latex:
-        return f"{name}({', '.join(inside)})"
+        return f"{'binom' if name == 'binomial' else name}({', '.join(inside)})"
     if name == "log" and len(inside) == 2:
         return f"\\log_{{{inside[1]}}}({inside[0]})"
     if name == "binomial":
@@ -154,10 +162,6 @@ def _call(node: Node, latex: bool) -> str:
     }.get(name)
     if enclosed:
         return enclosed[0] + inside[0] + enclosed[1]
-    if name == "mod":
-        return f"({inside[0]}) \\bmod ({inside[1]})"
-    if name == "double_factorial":
-        return f"({inside[0]})!!"
     return f"\\operatorname{{{name}}}({', '.join(inside)})"
 
 
@@ -192,7 +196,7 @@ def _union(node: Node, latex: bool) -> str:
     signs = {
         "union": ("∪", "\\cup"),
         "intersection": ("∩", "\\cap"),
-        "difference": ("\\", "\\setminus"),
+        "difference": ("∖", "\\setminus"),
     }
     sign = signs[node.kind][latex]
     return f" {sign} ".join(_print(part, latex=latex) for part in node.args)
@@ -241,10 +245,14 @@ def _approx(node: Node, latex: bool) -> str:
 
 
 def _named_set(node: Node, latex: bool) -> str:
-    return f"\\mathbb{{{_LETTERS[str(node.value)]}}}" if latex else str(node.value)
+    sign, letter = _NAMED_SETS[str(node.value)]
+    return f"\\mathbb{{{letter}}}" if latex else sign
 
 
-_LETTERS = {"reals": "R", "integers": "Z", "naturals": "N", "rationals": "Q", "complexes": "C"}
+_NAMED_SETS = {
+    "reals": ("ℝ", "R"), "integers": ("ℤ", "Z"), "naturals": ("ℕ", "N"), "rationals": ("ℚ", "Q"),
+    "complexes": ("ℂ", "C"),
+}  # fmt: skip
 _Printer = Callable[[Node, bool], str]
 _KINDS: dict[str, _Printer] = {
     "number": _number, "symbol": _symbol, "constant": _constant, "add": _add, "mul": _mul,

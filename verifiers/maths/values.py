@@ -136,7 +136,7 @@ def _lowered(node: Node) -> Node:
     if kind in ("number", "symbol", "constant"):
         return node
     if kind == "decimal":
-        return number(*decimal_value(str(node.value)))
+        return _exact(str(node.value))
     if kind == "degrees":
         return Node("mul", (_lowered(node.args[0]), _DEGREE))
     if kind in ("based", "approx"):
@@ -145,6 +145,18 @@ def _lowered(node: Node) -> Node:
         raise NotAValue
     args = tuple(map(_lowered, node.args))
     return Node(kind, args, node.value)
+
+
+def _exact(text: str) -> Node:
+    """The number, or a product with its power of ten if nobody writes out so many digits."""
+    try:
+        return number(*decimal_value(text))
+    except TooLarge:
+        mantissa, _, exponent = text.replace("E", "e").partition("e")
+        if len(exponent) > 30:
+            raise
+        power = Node("pow", (number(10), number(int(exponent))))
+        return Node("mul", (number(*decimal_value(mantissa)), power))
 
 
 def decimal_value(text: str) -> tuple[int, int]:
@@ -186,7 +198,10 @@ def _half(text: str | None, *, strict: bool) -> tuple[int, int] | None:
     """Half a unit of the last digit shown, where the digits state a tolerance at all."""
     if text is None:
         return None
-    mantissa, exponent = _scientific(text)
+    try:
+        mantissa, exponent = _scientific(text)
+    except TooLarge:
+        return None
     places = len(mantissa.partition(".")[2])
     if places == 0 or (strict and not states_tolerance(mantissa)):
         return None

@@ -53,10 +53,16 @@ def normal_characters(text: str) -> str:
     return "".join(map(_normal_character, text))
 
 
+_SETS = "ℝℤℕℚℂ"
+"""Letters that are not those of the alphabet."""
+
+
 @lru_cache(maxsize=4096)
 def _normal_character(sign: str) -> str:
-    if sign.isascii():
+    if sign.isascii() or sign in _SETS:
         return sign
+    if unicodedata.category(sign) == "Nd":
+        return str(unicodedata.decimal(sign))
     kind = unicodedata.decomposition(sign).partition(">")[0]
     if unicodedata.category(sign) == "No" or kind in ("<super", "<sub", "<fraction"):
         return sign

@@ -12,7 +12,7 @@ from tracefactory.verifiers.stepping.rationals import Rational
 
 NEAR = 120
 """Characters of its sentence before a step that are looked at."""
-_BEHIND = 48
+_BEHIND = 64
 
 _DENIED = re.compile(
     r"""\b(?: not | never | cannot | false | wrong | incorrect | untrue | mistake\w* | error
@@ -23,6 +23,7 @@ _DENIED = re.compile(
 _DENIED_BEHIND = re.compile(
     r"""^[^.\n]{0,12}? \b(?: (?:is|was|would\ be|are) \ (?:not|never|false|wrong|incorrect|untrue
           |impossible|absurd) | (?:is|was|does)n['’]t | (?:in\ )?(?:base|binary|octal|hex\w*) )\b
+       | ^[^.;\n]* \b(?: contradict\w* | impossible | absurd )\b
        | ^[\s$),.;]* (?:but|which|and)? [\s,]* (?:no|wrong|false|incorrect|contradiction
           |(?:is|that's|this\ is)\ (?:not|false|wrong|impossible|absurd|a\ contradiction)) \b""",
     re.VERBOSE | re.IGNORECASE,

@@ -176,7 +176,7 @@ _OPERATORS = frozenset("+-*/^×÷·⋅∙−–∕")
 _ENDS_IN_OPERATOR = re.compile(r"(?:[-+*/×÷·⋅−–(]|\\(?:cdot|times|div|left\())[\s&]*$")
 _BINARY = re.compile(r"[-+−×÷·⋅∙]|\\(?:cdot|times|div)")
 _DRESS = re.compile(r"\\\\(?:\[[^\]\n]{0,12}\])?|(?<!\\)&|\n|\\q?quad(?![A-Za-z])")
-_UNFINISHED = re.compile(r"(?:(?<![A-Za-z])[B-HJ-Zb-z]|[-+*/=×^−])\s*$")
+_UNFINISHED = re.compile(r"(?:(?<![A-Za-z])[B-HJ-Zb-z]|[-+*/=×^−]|(?<!\S)\.)\s*$")
 _RECURS = re.compile(r"\.(?:\\(?:overline|bar|dot|ldots|dots)|\.\.)")
 _BLANK_LINE = re.compile(r"[ \t\r]*\n")
 _UNREADABLE = Side("", 0, 0, False)
@@ -477,10 +477,17 @@ class _Finder:
         elif self.start < 0 and sign in _OPERATORS:
             if self.row_start and text[match.end() : match.end() + 1] == " ":
                 return  # a list mark
-            self.tainted = self.tainted or self.after_word or sign not in "-−–"
+            goes_on = self.after_word and not self.is_sign(match)
+            self.tainted = self.tainted or goes_on or sign not in "-−–"
             self.content(match)
         else:
             self.content(match)
+
+    def is_sign(self, match: re.Match[str]) -> bool:
+        """Does a minus behind a word clearly belong to what follows: "so -x + 4"?"""
+        start, end = match.span()
+        before = self.text[max(0, start - 3) : start]
+        return before[:2].isalpha() and before[2:] == " " and not self.text[end : end + 1].isspace()
 
     def bold(self, match: re.Match[str]) -> None:
         """`x**2` is a power, `**7**` is bold."""

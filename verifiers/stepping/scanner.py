@@ -208,6 +208,8 @@ class Scanner:
                 token = UNREAD  # 25k, 2x, 8:40, 12,34, 1e5
         elif token == "0" and self.text[run.end : run.end + 1] in ("x", "X"):
             token = UNREAD  # 0x10
+        elif self.text.startswith(".$", match.start() - 2) and match.start() >= 2:
+            token = UNREAD  # "exactly .$500 = 1/2$"
         if dropped > 1 or (dropped and self.text.startswith(_RECURRING, match.end())):
             token = UNREAD  # 0.333..., 0.\overline{3}
         if token == UNREAD:
