@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tracefactory.verifiers.extract import final_answer
-from tracefactory.verifiers.maths.nodes import Node, number
+from tracefactory.verifiers.maths.nodes import Node, fraction_of, number
 from tracefactory.verifiers.maths.printing import latex, plain
 from tracefactory.verifiers.maths.reading import read_reference
 from tracefactory.verifiers.maths.values import NotAValue, decimal_value
@@ -84,8 +84,8 @@ def turned(node: Node) -> Node:
     """Another tree that means the same."""
     kind = node.kind
     if kind == "number":
-        top, bottom = node.value  # type: ignore[misc]
-        return Node("div", (number(2 * top), number(2 * bottom)))  # type: ignore[operator]
+        top, bottom = fraction_of(node)
+        return Node("div", (number(2 * top), number(2 * bottom)))
     if kind == "decimal":
         try:
             return Node("div", tuple(map(number, decimal_value(str(node.value)))))

@@ -134,7 +134,7 @@ def _steps_by_line(statement: str, response: str) -> list[tuple[bool, list[Step]
             found[number] = [mark_step(m[1], m[0][:MAX_SHOWN], here + m.start()) for m in marks]
             continue
         goes_on = before.rstrip()[-1:] in UNFINISHED
-        steps = line_steps(line, here, modulus, goes_on, own)
+        steps = line_steps(response, here, begin - 1, modulus, goes_on, own)
         if steps:
             found[number] = steps
         known = sum(step.kind == "equation" and step.outcome < UNCHECKABLE for step in steps)

@@ -17,7 +17,6 @@ computer algebra, the last tier, can be stopped by a clock; such a verdict says 
 Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
 """
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -35,8 +34,8 @@ from tracefactory.verifiers.maths.comparison import Comparison, Tolerance, toler
 from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node
 from tracefactory.verifiers.maths.printing import short
+from tracefactory.verifiers.maths.quick import Number, compare, read_number
 from tracefactory.verifiers.maths.reading import Reading, bare, candidates, read_reference
-from tracefactory.verifiers.maths.values import states_tolerance
 from tracefactory.verifiers.maths.words import (
     clock,
     date,
@@ -54,8 +53,6 @@ OPTIONS = ("answer_after", "tolerance", "second_opinion", "on_disagreement")
 """`answer_after`: see extract.py. `tolerance`: "0.01" or "1%", instead of what the digits state.
 `second_opinion`: "math-verify" asks that checker too and records whether it agrees.
 `on_disagreement`: "undecided" makes a verdict that it contradicts undecided; else "keep"."""
-
-_PLAIN_NUMBER = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
 class _Options(NamedTuple):
@@ -133,10 +130,11 @@ def _judge(
         and answer.text is not None
         and answer.hedge is None
         and len(answer.parts) < 2
-        and (got := _PLAIN_NUMBER.fullmatch(answer.text)) is not None
-        and (wanted := _PLAIN_NUMBER.fullmatch(reference)) is not None
+        and (wanted := read_number(reference)) is not None
+        and wanted.bare
+        and (got := read_number(answer.text)) is not None
     ):
-        return _plain_numbers(wanted, got, answer, attempt_id, verifier)
+        return _numbers(wanted, got, answer, attempt_id, verifier)
     want = read_reference(reference)
     if want.node is None and want.word is None:
         return Verdict(attempt_id, "bad_reference", want.why or "unparsable", verifier)
@@ -158,28 +156,15 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _plain_numbers(
-    want: re.Match[str], got: re.Match[str], answer: Answer, attempt_id: str, verifier: str
-) -> Verdict:
-    """Nine answers of ten: whole numbers and decimals, by the rules of values.py in integers."""
-    places, shown = len(want[3] or ""), len(got[3] or "")
-    scale = max(places, shown)
-    center = int(want[2] + (want[3] or "")) * 10 ** (scale - places)
-    value = int(got[2] + (got[3] or "")) * 10 ** (scale - shown)
-    reason, tier = "different", "exact"
-    if value == center and (want[1] == got[1] or value == 0):
-        reason = "equal"
-    elif states_tolerance(want[0]):
-        tier = "tolerance"
-        half = 5 * 10 ** (scale - places)  # in tenths of a unit of the finer of the two
-        if want[1] == got[1] and -half <= 10 * (value - center) < half:
-            reason = "within"
+def _numbers(want: Number, got: Number, answer: Answer, attempt_id: str, verifier: str) -> Verdict:
+    """Nine answers of ten, without a parser."""
+    reason, tier = compare(want, got)
     status: Status = "incorrect" if reason == "different" else "correct"
     evidence = (
-        f'{{"answer":"{got[0]}","certainty":"proved","reference":"{want[0]}",'
+        f'{{"answer":"{got.shown}","certainty":"proved","reference":"{want.shown}",'
         f'"rule":"{answer.rule}","span":[{answer.start},{answer.end}],"tier":"{tier}","type":"math"}}'
     )
-    return Verdict(attempt_id, status, reason, verifier, got[0], evidence)
+    return Verdict(attempt_id, status, reason, verifier, answer.text, evidence)
 
 
 def _decide(want: Reading, answer: Answer, options: _Options) -> _Decided:

@@ -4,12 +4,8 @@ import json
 import math
 from pathlib import Path
 
-ROWS = [
-    json.loads(line)
-    for line in (Path(__file__).parents[1] / "cases" / "symbolic.jsonl")
-    .read_text("utf-8")
-    .splitlines()
-]
+CASES = Path(__file__).parents[1] / "cases" / "symbolic.jsonl"
+ROWS = [json.loads(line) for line in CASES.read_text("utf-8").splitlines()]
 TYPES = sorted({row["type"] for row in ROWS})
 
 

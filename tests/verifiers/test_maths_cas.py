@@ -1,3 +1,5 @@
+"""The last tier, computer algebra in a process: what it proves, and what stops it."""
+
 import cmath
 import random
 
@@ -215,13 +217,15 @@ def test_what_could_grow_is_not_built(a):
     assert (outcome.equal, outcome.limited_by) == (None, "size")
 
 
-def slow():
-    """A product of 1771-term powers of four symbols."""
-    return mul(*(power(add(mul(N(k), x), y, z, n), N(20)) for k in range(1, 6)))
+def nested(times):
+    tree = x
+    for _ in range(times):
+        tree = sin(tree)
+    return tree
 
 
 def test_the_clock_is_believed_at_the_second_time_only():
-    assert equal(slow(), x, 0.2) == CasOutcome(None, "clock", "no result in 0.4 s")
+    assert equal(nested(200), x, 0.2) == CasOutcome(None, "clock", "no result in 0.4 s")
     assert equal(x, x).equal is True
 
 
@@ -251,29 +255,26 @@ def test_a_name_is_never_read():
 
 
 def test_deep_and_wide_trees_are_answered():
-    deep, wide = x, add(*[x] * 2000)
-    for _ in range(200):
-        deep = sin(deep)
-    assert equal(wide, mul(N(2000), x), 20).equal is True
-    assert equal(deep, deep, 20).equal in (True, None)
-    assert equal(deep, x, 1).equal is None
+    assert equal(add(*[x] * 2000), mul(N(2000), x), 20).equal is True
+    assert equal(nested(200), nested(200), 20).equal is True
 
 
 def test_every_function_is_known():
     for name, (fewest, _) in FUNCTIONS.items():
-        outcome = equal(call(name, *[N(1, 2)] * fewest), symbol("unknown"), 5)
+        a = call(name, *[N(1, 2)] * fewest)
+        outcome = equal(a, a, 5)
         assert not outcome.detail.startswith("no algebra"), name
-        assert outcome.equal is None
+        assert outcome.equal is not False
 
 
 def test_an_answer_does_not_depend_on_the_questions_before_it():
     questions = list(EQUAL.values())
-    orders = [questions, questions[::-1], random.Random(1).sample(questions, len(questions))]
-    found = [{q: equal(*q, 20) for q in order} for order in orders]
-    assert found[0] == found[1] == found[2]
+    turned = random.Random(1).sample(questions, len(questions))
+    one, other = ({q: equal(*q, 20) for q in order} for order in (questions, turned))
+    assert one == other
 
 
-# --- random trees against plain complex numbers ---------------------------------------------------
+# Random trees against plain complex numbers.
 
 leaves = st.sampled_from([x, y, N(1), N(2), N(-3), N(1, 2), N(0), pi])
 
@@ -383,7 +384,7 @@ def agree_somewhere_and_differ_nowhere(a, b):
     return found
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(pairs)
 def test_what_is_said_of_random_trees_is_true_of_their_values(pair):
     a, b = pair
@@ -394,7 +395,7 @@ def test_what_is_said_of_random_trees_is_true_of_their_values(pair):
         assert agree_somewhere_and_differ_nowhere(a, b) is not True
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(trees)
 def test_rewriting_a_random_tree_never_makes_it_unequal(a):
     for b in (add(a, N(0)), add(a, x, neg(x)), mul(N(2), div(a, N(2)))):

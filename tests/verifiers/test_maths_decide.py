@@ -273,7 +273,7 @@ ADVERSARIAL = {
     "squares of numbers": nest(lambda t: add(power(t, 2), root(2)), number(2), 90),
     "sum of roots": add(*[root(k) for k in range(2, 400)]),
     "sum of cosines": add(*[fn("cos", div(pi, k)) for k in range(11, 300)]),
-    "inverses": nest(lambda t: div(1, add(t, *[root(k) for k in (2, 3, 5, 7)])), number(1), 50),
+    "inverses": nest(lambda t: div(1, add(t, *[root(k) for k in (2, 3, 5, 7)])), number(1), 25),
     "long quotients": add(*[div(LONG + k, LONG + k + 1) for k in range(100)]),
     "sines of long quotients": add(*[fn("sin", div(LONG + k, LONG - k)) for k in range(1, 60)]),
     "many symbols": mul(*[add(symbol(f"a{k}"), 1) for k in range(400)]),
@@ -346,7 +346,7 @@ def undefined(decision):
     return ("why", "undefined") in decision.detail
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(TREES)
 def test_a_tree_is_never_different_from_itself_rewritten(tree):
     rewritten = [
@@ -364,7 +364,7 @@ def test_a_tree_is_never_different_from_itself_rewritten(tree):
         assert decision.equal == decide(other, tree).equal
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(TREES, st.sampled_from([number(1), number(1, 10**40), TINY, mul(pi, TINY), power(e, -900)]))
 def test_a_perturbation_is_never_equal(tree, small):
     decision = decide(tree, add(tree, small))
@@ -372,7 +372,7 @@ def test_a_perturbation_is_never_equal(tree, small):
     assert decision.equal == decide(add(tree, small), tree).equal
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(ANY_TREES, ANY_TREES)
 def test_any_pair_gets_a_symmetric_and_repeatable_verdict(a, b):
     decision = decide(a, b)

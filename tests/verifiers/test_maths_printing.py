@@ -35,6 +35,18 @@ def root(inner, index=2):
     return Node("root", (inner, number(index)))
 
 
+def factorial(inner):
+    return Node("factorial", (inner,))
+
+
+def quantity(amount, unit):
+    return Node("quantity", (number(amount),), unit)
+
+
+def span(low, high, ends):
+    return Node("interval", (number(low), number(high)), ends)
+
+
 TREES = [
     # A sign or a fraction under a power, after a power, in a product or sum.
     power(minus, two), neg(power(three, two)), power(neg(x), two), neg(power(x, two)),
@@ -49,14 +61,16 @@ TREES = [
     div(x, div(y, two)), div(div(x, y), two), div(x, mul(y, two)), div(add(x, two), add(y, two)),
     div(half, three), div(three, half), div(neg(x), y), div(x, neg(y)), div(x, minus),
     # Roots, functions, factorials.
-    root(two), root(x, 3), root(add(x, two)), root(root(x)), mul(two, root(three)), div(two, root(three)),
+    root(two), root(x, 3), root(add(x, two)), root(root(x)), mul(two, root(three)),
+    div(two, root(three)),
     call("sin", mul(two, x)), mul(two, call("sin", x)), mul(call("sin", x), call("cos", x)),
     call("ln", x), call("log", x), call("log", x, two), call("abs", neg(x)), call("floor", half),
     call("ceil", div(x, two)), call("abs", add(call("abs", x), neg(two))),
     call("binomial", number(5), two), call("gcd", number(12), number(18)), call("max", x, y),
-    call("arctan", x), call("mod", number(17), number(5)), call("conjugate", add(x, mul(y, constant("i")))),
-    Node("factorial", (number(5),)), Node("factorial", (add(x, two),)), power(Node("factorial", (three,)), two),
-    Node("factorial", (mul(two, x),)), mul(Node("factorial", (three,)), x), call("double_factorial", number(7)),
+    call("arctan", x), call("mod", number(17), number(5)),
+    call("conjugate", add(x, mul(y, constant("i")))),
+    factorial(number(5)), factorial(add(x, two)), power(factorial(three), two),
+    factorial(mul(two, x)), mul(factorial(three), x), call("double_factorial", number(7)),
     Node("apply", (x,), "f"),
     constant("pi"), constant("infinity"), neg(constant("infinity")), mul(two, constant("pi")),
     power(constant("e"), x), mul(constant("i"), two),
@@ -66,9 +80,8 @@ TREES = [
     Node("plusminus", (x, three), "-"), div(Node("plusminus", (two, root(three)), "+"), two),
     Node("list", (three, two), ","), Node("list", (x, y), "or"), Node("tuple", (two, half), "()"),
     Node("set", (two, three)), Node("set", ()),
-    Node("interval", (two, three), "()"), Node("interval", (two, three), "[)"),
-    Node("interval", (number(-2), half), "(]"), Node("interval", (two, three), "[]"),
-    Node("union", (Node("interval", (two, three), "[]"), Node("interval", (number(4), number(5)), "()"))),
+    span(2, 3, "()"), span(2, 3, "[)"), Node("interval", (minus, half), "(]"), span(2, 3, "[]"),
+    Node("union", (span(2, 3, "[]"), span(4, 5, "()"))),
     Node("difference", (Node("named_set", (), "reals"), Node("set", (two,)))),
     Node("matrix", (two, x, minus, half), (2, 2)), Node("matrix", (two, three, x), (3, 1)),
     Node("matrix", (two, three, x), (1, 3)),
@@ -81,11 +94,10 @@ TREES = [
     Node("percent", (number(25),)), Node("percent", (half,)), Node("degrees", (number(30),)),
     call("sin", Node("degrees", (number(30),))), Node("based", (number(10),), "1010_2"),
     neg(Node("based", (number(10),), "1010_2")),
-    Node("quantity", (number(5),), "cm"), Node("quantity", (Node("decimal", (), "2.5"),), "km/h"),
-    Node("quantity", (number(5),), "$"), Node("quantity", (neg(number(5)),), "$"),
-    Node("quantity", (number(5),), "€"), Node("quantity", (half,), "m^2"),
-    Node("quantity", (number(5),), "apples"),
-    Node("compound", (Node("quantity", (number(1),), "hour"), Node("quantity", (number(40),), "minutes"))),
+    quantity(5, "cm"), Node("quantity", (Node("decimal", (), "2.5"),), "km/h"), quantity(5, "$"),
+    Node("quantity", (neg(number(5)),), "$"), quantity(5, "€"), Node("quantity", (half,), "m^2"),
+    quantity(5, "apples"),
+    Node("compound", (quantity(1, "hour"), quantity(40, "minutes"))),
     Node("approx", (Node("decimal", (), "3.14"),)),
 ]  # fmt: skip
 
@@ -121,7 +133,8 @@ def test_long_forms_are_cut_in_the_middle():
     long = Node("list", tuple(number(k) for k in range(1000)), ",")
     shown = short(long)
     assert len(shown) < MAX_CHARS
-    assert shown.startswith("0, 1, 2") and "998, 999" in shown
+    assert shown.startswith("0, 1, 2")
+    assert "998, 999" in shown
     assert str(len(plain(long))) in shown
     assert short(two) == "2"
 

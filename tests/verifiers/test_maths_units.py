@@ -1,3 +1,5 @@
+"""Units: their names, what they convert to, and the words that are none."""
+
 from fractions import Fraction
 
 import pytest

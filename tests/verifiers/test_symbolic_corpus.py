@@ -82,7 +82,7 @@ def test_few_false_rejects():
     bad = [at for at in right if status_of(at) != "correct"]
     low, high = wilson(len(bad), len(right))
     rate = f"{len(bad)} of {len(right)} (95 %: {low:.2%} to {high:.2%})"
-    assert len(bad) <= MAX_FALSE_REJECTS * len(ROWS), f"{rate} false rejects:{listed(bad)}"
+    assert len(bad) <= MAX_FALSE_REJECTS * len(right), f"{rate} false rejects:{listed(bad)}"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from itertools import product
+from pathlib import Path
 
 import orjson
 import pytest
@@ -23,7 +25,7 @@ from tracefactory.verifiers.maths.parse import parse
 from tracefactory.verifiers.maths.printing import latex, plain
 from tracefactory.verifiers.symbolic import judge
 
-FEW, SOME, MANY = settings(max_examples=25), settings(max_examples=60), settings(max_examples=150)
+FEW, SOME, MANY = settings(max_examples=15), settings(max_examples=40), settings(max_examples=100)
 STATUSES = {"correct", "incorrect", "no_answer", "undecided", "bad_reference"}
 
 
@@ -66,7 +68,7 @@ SURDS = st.builds(
 )
 CONSTANTS = st.sampled_from([constant("pi"), constant("e"), Node("neg", (constant("pi"),))])
 VALUES = RATIONALS | SURDS | CONSTANTS
-NAMES = st.sampled_from("x y z a b n k t x_1 alpha theta".split())
+NAMES = st.sampled_from(["x", "y", "z", "a", "b", "n", "k", "t", "x_1", "alpha", "theta"])
 ATOMS = st.builds(number, SMALL) | st.builds(symbol, NAMES) | st.just(constant("pi"))
 
 
@@ -134,7 +136,7 @@ KINDS = {
     "union": unions(),
     "matrix": matrices(),
     "equation": st.builds(
-        lambda name, right: Node("relation", (symbol(name), right), ("=",)), st.just("w"), EXPRESSIONS
+        lambda right: Node("relation", (symbol("w"), right), ("=",)), EXPRESSIONS
     ),
     "inequality": st.builds(
         lambda sign, right: Node("relation", (symbol("x"), right), (sign,)),
@@ -156,7 +158,8 @@ KINDS = {
     "percent": st.builds(lambda value: Node("percent", (number(value),)), SMALL),
     "degrees": st.builds(lambda value: Node("degrees", (number(value),)), SMALL),
     "ratio": st.builds(
-        lambda parts: Node("ratio", tuple(map(number, parts))), st.lists(SMALL, min_size=2, max_size=4)
+        lambda parts: Node("ratio", tuple(map(number, parts))),
+        st.lists(SMALL, min_size=2, max_size=4),
     ),
     "plusminus": st.builds(
         lambda a, b: Node("plusminus", (a, b) if b is not None else (a,), "+"),
@@ -184,29 +187,17 @@ def _digits(value, base):
     return found
 
 
-# A matrix has no plain form, and a set of one item is that item.
-WITHOUT_PLAIN = {"matrix"}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reference_accepts_itself_in_every_printed_form(kind):
+    # Nowhere real, 1/0: no tier can tell, but the same text must not be called wrong.
+    possible = {"correct", "undecided"} if kind in ("expression", "equation") else {"correct"}
+
     @FEW
     @given(KINDS[kind])
     def holds(tree):
-        forms = [latex(tree)] if kind in WITHOUT_PLAIN else [latex(tree), plain(tree)]
-        # Nowhere real, 1/0: no tier can tell, but the same text must not be called wrong.
-        for reference in forms:
-            for answer in forms:
-                verdict = judge(reference, boxed(answer))
-                possible = (
-                    {"correct", "undecided"} if kind in ("expression", "equation") else {"correct"}
-                )
-                assert verdict.status in possible, (
-                    reference,
-                    answer,
-                    verdict.reason,
-                    verdict.evidence,
-                )
+        for reference, answer in product((latex(tree), plain(tree)), repeat=2):
+            verdict = judge(reference, boxed(answer))
+            assert verdict.status in possible, (reference, answer, verdict)
 
     holds()
 
@@ -255,6 +246,7 @@ def test_dress_does_not_matter(data):
     accepts(dress(text), text)
 
 
+@SOME
 @given(FRACTIONS)
 def test_a_fraction_in_any_notation(value):
     top, bottom = value.numerator, value.denominator
@@ -273,6 +265,7 @@ def test_a_fraction_in_any_notation(value):
         accepts(f"{top}/{bottom}", text)
 
 
+@SOME
 @given(st.integers(1, 50), st.fractions(0, 1, max_denominator=60).filter(lambda v: 0 < v < 1))
 def test_mixed_numbers_are_the_improper_ones(whole, part):
     improper = whole + part
@@ -282,6 +275,7 @@ def test_mixed_numbers_are_the_improper_ones(whole, part):
     rejects(reference, f"{whole}\\cdot\\frac{{{part.numerator}}}{{{part.denominator}}}")
 
 
+@SOME
 @given(st.integers(-(10**9), 10**9), st.integers(0, 6))
 def test_a_finite_decimal_is_its_fraction(digits, places):
     value = Fraction(digits, 10**places)
@@ -292,6 +286,7 @@ def test_a_finite_decimal_is_its_fraction(digits, places):
     accepts(text, f"\\frac{{{value.numerator}}}{{{value.denominator}}}")
 
 
+@SOME
 @given(st.text("0123456789", max_size=4), st.text("0123456789", min_size=1, max_size=6))
 def test_a_recurring_decimal_is_its_fraction(fixed, period):
     scale, nines = 10 ** len(fixed), 10 ** len(period) - 1
@@ -301,6 +296,7 @@ def test_a_recurring_decimal_is_its_fraction(fixed, period):
     accepts(reference, f"0.{fixed}({period})")
 
 
+@SOME
 @given(st.integers(1000, 10**15))
 def test_grouped_digits(value):
     for sign in (",", "{,}", ",\\!", "\\,"):
@@ -326,17 +322,19 @@ def written(coefficients, name="x"):
     return " + ".join(f"({c}){name}^{{{k}}}" for k, c in enumerate(coefficients))
 
 
+@SOME
 @given(POLYNOMIALS, POLYNOMIALS)
 def test_a_product_may_be_expanded(one, other):
-    product = [0] * (len(one) + len(other) - 1)
+    expanded = [0] * (len(one) + len(other) - 1)
     for j, a in enumerate(one):
         for k, b in enumerate(other):
-            product[j + k] += a * b
-    accepts(written(product), f"({written(one)})({written(other)})")
-    changed = [product[0] + 1, *product[1:]]
+            expanded[j + k] += a * b
+    accepts(written(expanded), f"({written(one)})({written(other)})")
+    changed = [expanded[0] + 1, *expanded[1:]]
     rejects(written(changed), f"({written(one)})({written(other)})")
 
 
+@SOME
 @given(POLYNOMIALS, st.integers(-9, 9).filter(bool))
 def test_an_equation_may_be_scaled_and_turned(coefficients, factor):
     scaled = [factor * c for c in coefficients]
@@ -346,6 +344,7 @@ def test_an_equation_may_be_scaled_and_turned(coefficients, factor):
     rejects(equation, f"{written([coefficients[0] + 1, *coefficients[1:]])} = 0")
 
 
+@SOME
 @given(st.sampled_from(["<", ">", "\\le ", "\\ge "]), st.integers(-99, 99))
 def test_an_inequality_may_be_turned(sign, bound):
     turned = {"<": ">", ">": "<", "\\le ": "\\ge ", "\\ge ": "\\le "}[sign]
@@ -405,6 +404,7 @@ def test_units_convert(unit, other, factor, value):
     rejects(quantity(value, unit), quantity(value, "volts"))
 
 
+@SOME
 @given(st.lists(SMALL, min_size=2, max_size=4), st.integers(1, 9))
 def test_a_ratio_may_be_scaled_not_turned(parts, factor):
     reference = ":".join(map(str, parts))
@@ -419,6 +419,7 @@ def test_a_ratio_may_be_scaled_not_turned(parts, factor):
 # One change.
 
 
+@SOME
 @given(INTEGERS, st.data())
 def test_another_digit_is_another_number(value, data):
     digits = str(abs(value))
@@ -486,14 +487,16 @@ def test_a_transposed_matrix_is_another(cells):
     rejects(of(a, b, c, d), f"({a}, {b}, {c}, {d})")
 
 
+@SOME
 @given(RATIONALS.filter(lambda value: value != number(0)))
 def test_words_around_a_value_do_not_hide(value):
     text = latex(value)
     for other in (
         f"\\text{{not }} {text}", f"\\neq {text}", f"x \\ne {text}", f"x > {text}",
         f"{text} \\text{{ or }} {text} + 1", f"{text}, {text} + 1", f"{text} \\pm 1",
-        f"\\text{{at least }} {text}", f"{text} \\text{{ or more}}", f"{text}_{{7}}x", f"{text}\\cancel{{6}}",
-        f"\\{{{text}, {text}+1\\}}", f"[{text}, {text}+1]", f"{text} \\text{{ plus one}}",
+        f"\\text{{at least }} {text}", f"{text} \\text{{ or more}}", f"{text}_{{7}}x",
+        f"{text}\\cancel{{6}}", f"\\{{{text}, {text}+1\\}}", f"[{text}, {text}+1]",
+        f"{text} \\text{{ plus one}}",
         f"\\text{{between }} {text} \\text{{ and }} {text} + 1", f"\\text{{half of }} {text}",
         f"{text} \\times", f"{text} \\to 7", f"\\phantom{{{text}}}", f"\\not{{{text}}}",
     ):  # fmt: skip
@@ -542,6 +545,7 @@ TEXTS = SOUP | RAW | mutated()
 @example("\ud800", "\ud800", True)
 @example("\\text{\ud800}", "\\text{\ud800}", True)
 @example("(x-1)" * 250, "(1-x)" * 250, True)
+@example("1010_2", "7" * 5000, True)
 def test_every_text_gets_a_verdict(reference, response, within_a_box):
     verdict = judge(reference, boxed(response) if within_a_box else response)
     assert verdict.status in STATUSES
@@ -553,12 +557,11 @@ def test_every_text_gets_a_verdict(reference, response, within_a_box):
 def test_the_parser_reads_or_refuses(text, grouping):
     try:
         tree = parse(text, grouping)
-    except Unreadable as error:
-        assert len(error.args) == 1 and error.args[0].replace("_", "").isalpha()
-    else:
-        assert isinstance(tree, Node)
-        plain(tree)
-        latex(tree)
+    except Unreadable:  # and nothing else; its reasons are those of test_maths_parse
+        return
+    assert isinstance(tree, Node)
+    plain(tree)
+    latex(tree)
 
 
 @MANY
@@ -648,7 +651,7 @@ def test_the_same_verdict_in_another_process():
     found = set()
     for seed in ("0", "12345"):
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, os.path.dirname(__file__)],  # noqa: PTH120
+            [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

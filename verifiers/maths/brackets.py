@@ -3,8 +3,9 @@ r"""Brackets: groups, points, intervals, sets, absolute values, matrices."""
 from collections.abc import Callable
 
 from tracefactory.verifiers.maths.atoms import Atoms
-from tracefactory.verifiers.maths.lex import Unreadable
-from tracefactory.verifiers.maths.nodes import Node, call
+from tracefactory.verifiers.maths.cursor import CONSTANTS
+from tracefactory.verifiers.maths.lex import Unreadable, integer
+from tracefactory.verifiers.maths.nodes import Node, call, number, symbol
 from tracefactory.verifiers.maths.trees import operand
 
 _MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix"])
@@ -71,9 +72,17 @@ class Brackets(Atoms):
     def braces(self) -> Node:
         """`{...}`: a group of TeX, or a set written without the backslashes."""
         self.at += 1
-        if self.found[self.at][1] == "}":
+        kind, value, _, _ = self.found[self.at]
+        if value == "}":
             self.at += 1
             raise Unreadable("empty")
+        if self.found[self.at + 1][1] == "}":  # most groups hold one number or letter
+            if kind == "n" and value.isdigit():
+                self.at += 2
+                return number(integer(value))
+            if kind == "l" and len(value) == 1 and value not in CONSTANTS:
+                self.at += 2
+                return symbol(value)
         bars, self.bars = self.bars, 0
         inner = self.answer()
         self.bars = bars

@@ -364,6 +364,8 @@ def _power_of(number: fmpq, base: fmpq, budget: Budget) -> fmpq | None:
             p.reverse()
             q.reverse()
             continue
+        if p[0].p.gcd(p[1].p) == 1:  # powers of one number above 1 share its factors
+            return None
         budget.charge_number(bits(p[0]) + 512, whole=False)
         if bits(p[0]) + bits(p[1]) > 20_000:
             return None

@@ -64,6 +64,8 @@ def bare(text: str) -> str:
     r"""Without the marks of mathematics and emphasis around it, and without a final full stop."""
     while True:
         text = text.strip(" \t\r\n")
+        if text[-1:].isalnum() and (text[0].isalnum() or text[0] == "-"):
+            return text
         before = text
         if "\\" in text:
             text = _AROUND.sub("", text)
@@ -92,7 +94,7 @@ def bare(text: str) -> str:
 def read_reference(text: str) -> Reading:
     """The reference as what it is."""
     if _INTEGER.fullmatch(text):
-        return Reading("math", number(int(text)), None, text, text)
+        return Reading("math", number(int(text)), None, text, str(int(text)))
     if len(text) > MAX_CHARS:
         return Reading("text", None, None, text, "", "too_long")
     stripped = bare(text)

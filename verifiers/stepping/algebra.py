@@ -37,7 +37,7 @@ from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.parse import parse
 from tracefactory.verifiers.maths.values import NotAValue, lowered
-from tracefactory.verifiers.stepping.doubt import in_doubt, unit_behind
+from tracefactory.verifiers.stepping.doubt import NEAR, in_doubt, unit_behind
 from tracefactory.verifiers.stepping.formulas import Chain, Side, chains
 from tracefactory.verifiers.stepping.outcomes import (
     FALSE,
@@ -83,6 +83,8 @@ _DOUBTFUL = re.compile(
     r"""[0-9] \s* \\[dt]?frac | \[ | \\(?:ast|bullet|circ|degree|log|lg|%) | [%°$€£] | !! | ! \s* $
       | (?<![A-Za-z]) log (?![a-z]) | (?<![A-Za-z\\]) (?:sqrt|sin|cos|tan|ln|log|exp) \s+ [0-9]
       | \^ \s* [0-9]{2} | \} \s* \^ | / [^-+=]* [0-9A-Za-z)}] \s* \( | / \s* [0-9]+ \s* [A-Za-z\\]
+      | / \s* [0-9.]+ \s* (?:\\times|\\cdot|[×·*x]) \s* 10 \s* \^
+      | (?<![a-z]) (?:sin|cos|tan|cot|sec|csc) (?! .* (?:pi|π)) | arc | \^ \s* \{? \s* [-−]
       | [0-9A-Za-z}] _ \{? [0-9]+ | (?<![A-Za-z\\]) [ei] (?![A-Za-z]) | \| .* \| .* \|""",
     re.VERBOSE,
 )
@@ -99,6 +101,14 @@ _PLAIN_NUMBER = re.compile(
 _NAME = re.compile(
     r"\s*(?:\\?[A-Za-z]+(?:_(?:\w|\{\w+\}))?'*\s*(?:(?:\\left)?\([^()=]{1,20}\))?)\s*"
 )
+_DRESS = r"(?:[\s$&]|\\[\[\]()\\,;:!\ ]|\\q?quad(?![A-Za-z]))*"
+_IMPLICATION = re.compile(
+    _DRESS
+    + r"(?:=>|[⇒⟹⇔⟺]|\\(?:implies|iff|therefore|(?:R|Longr|Leftr|Longleftr)ightarrow))"
+    + _DRESS
+)
+_ONE_OF_SEVERAL = re.compile(_DRESS + r"(?:[,;/∨]|\\(?:text|mbox|vee|lor)|or\b|and\b)")
+_OTHER_CASE = re.compile(r"=|≈|\b(?:or|either|case)\b", re.IGNORECASE)
 _MODULAR = re.compile(r"≡|\\equiv|\bmod(?:ulo)?\b|\\[pb]?mod")
 _LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+")
 # Words of a problem that relate its variables without an equals sign.
@@ -128,6 +138,10 @@ class _Equation(NamedTuple):
     left: _Reading
     right: _Reading
     difference: Node
+    end: int
+    """Where it ends in the text."""
+    is_alone: bool
+    """No other equation is near before it, except those that it directly follows from."""
 
 
 class _Suspect(NamedTuple):
@@ -203,7 +217,7 @@ class _Algebra:
                 continue
             solving = index == 0 and not link.approximate
             operators = self.has_operator(left.text) or self.has_operator(right.text)
-            if not operators and not (solving and self.before is not None):
+            if not operators and not solving:
                 continue
             self.left -= 1
             if self.left < 0:
@@ -312,20 +326,26 @@ class _Algebra:
             return
         if not _is_different(decision):
             return
-        rounding = _rounding(a.node, b, link.approximate) or _rounding(b.node, a, link.approximate)
+        shown = [(a.node, b)] if b.shown else []
+        shown += [(b.node, a)] if a.shown else []
+        roundings = [_rounding(exact, number, link.approximate) for exact, number in shown]
         outcome = UNCHECKABLE
-        if rounding == "nearest":
+        if "nearest" in roundings:
             outcome = ROUNDED
-        elif rounding == "far" and not a.loose and not b.loose:
+        elif "near" not in roundings and (roundings or not link.approximate):
             last = index + 2 == len(chain.sides)
-            if not (last and unit_behind(self.text, chain.sides[-1].end)):
+            unit = last and unit_behind(self.text, chain.sides[-1].end)
+            if not (unit or a.loose or b.loose or _is_near(a.node, b.node)):
                 outcome = FALSE
         self.add(chain, index, outcome)
 
     def solve(self, chain: Chain, a: _Reading, b: _Reading) -> None:
         """The equation against the one before it."""
         before, names = self.before, a.names | b.names
-        equation = _Equation(a, b, Node("add", (a.node, Node("neg", (b.node,)))))
+        start, end = chain.sides[0].start, chain.sides[-1].end
+        follows = before is not None and _IMPLICATION.fullmatch(self.text, before.end, start)
+        alone = before.is_alone if before and follows else self.is_first(start)
+        equation = _Equation(a, b, Node("add", (a.node, Node("neg", (b.node,)))), end, alone)
         self.before = equation
         if before is None or before.left.names | before.right.names != names:
             return
@@ -340,11 +360,13 @@ class _Algebra:
         same = same_up_to_factor(before.difference, equation.difference, positive=False)
         if same.equal and same.certainty == "proved":
             self.add(chain, 0, TRUE)
-        elif chain.implied and len(names) == 1 and not (a.loose or b.loose):
-            (name,) = names
-            one, other = _solution(before.difference, name), _solution(equation.difference, name)
-            if one is not None and other is not None and one != other:
+        elif follows and alone and len(names) == 1:
+            if not _ONE_OF_SEVERAL.match(self.text, end) and _contradict(before, equation):
                 self.add(chain, 0, FALSE)
+
+    def is_first(self, start: int) -> bool:
+        """Is no equation, and no other case, near before this place?"""
+        return _OTHER_CASE.search(self.text, max(0, start - NEAR), start) is None
 
     def may_rewrite(self, chain: Chain, index: int, a: _Reading, b: _Reading) -> bool:
         """Can the link only be meant as a rewriting of its left side, wrongly?"""
@@ -410,12 +432,10 @@ def _is_different(decision: Decision) -> bool:
 
 def _rounding(exact: Node, shown: _Reading, approximate: bool) -> str:
     """How a plain number stands to a constant: nearest, near (cut off, or few digits) or far."""
-    if not shown.shown:
-        return "" if approximate else "far"
-    places = len(shown.shown.partition(".")[2])
     value = rational_value(shown.node)
     if value is None:
-        return ""
+        return "near"
+    places = len(shown.shown.partition(".")[2])
     target = Fraction(*value)
     unit = Fraction(1, 10**places)
     fraction = rational_value(exact)
@@ -426,7 +446,7 @@ def _rounding(exact: Node, shown: _Reading, approximate: bool) -> str:
     else:
         ball = value_ball(exact, _BITS)
         if ball is None or not ball.is_finite():
-            return ""
+            return "near"
         middle = ball.mid().fmpq()
         off = abs(Fraction(int(middle.p), int(middle.q)) - target)
         if off < unit / 2 and target and (places or approximate):
@@ -434,6 +454,25 @@ def _rounding(exact: Node, shown: _Reading, approximate: bool) -> str:
     if off < unit or (approximate and off * 10 < abs(target)):
         return "near"
     return "far"
+
+
+def _is_near(a: Node, b: Node) -> bool:
+    """Do irrational numbers differ by less than 1 in 200, as do 22/7 and π?"""
+    if rational_value(a) is not None and rational_value(b) is not None:
+        return False
+    one, other = value_ball(a, _BITS), value_ball(b, _BITS)
+    return one is None or other is None or not abs(one - other) * 200 > abs(one)
+
+
+def _contradict(before: _Equation, equation: _Equation) -> bool:
+    """Are both linear in one variable, with solutions that differ by more than rounding?"""
+    if any(x.loose for x in (before.left, before.right, equation.left, equation.right)):
+        return False
+    if "symbol" in (before.left.node.kind, before.right.node.kind):
+        return False  # x = 1 => x = 2: a new value
+    (name,) = before.left.names | before.right.names
+    one, other = _solution(before.difference, name), _solution(equation.difference, name)
+    return one is not None and other is not None and abs(one - other) * 20 > abs(one)
 
 
 def _solution(difference: Node, name: str) -> Fraction | None:

@@ -12,45 +12,66 @@ from tracefactory.verifiers.stepping.rationals import Rational
 
 NEAR = 120
 """Characters of its sentence before a step that are looked at."""
-_BEHIND = 64
+BEHIND = 64
+"""Characters behind a step that are looked at, whatever sentence they belong to."""
 
+_BASES = r"""
+    base[- ]?(?:[0-9]+|\$|two|three|four|five|six|seven|eight|nine) | in\ base | binary | octal
+  | hex(?:adecimal)? | xor | bitwise | boolean | GF"""
+_RINGS = r"""\\math(?:bb|bf)\s?\{?\s?[ZF] | \bZ_\{?[0-9]"""
 _DENIED = re.compile(
-    r"""\b(?: not | never | cannot | false | wrong | incorrect | untrue | mistake\w* | error
-          | contradict\w* | impossible | absurd | suppose | supposing | assum\w* | pretend
-          | instead | in\ (?:base|binary|octal|hexadecimal) )\b | n['’]t\b | ≠ | \\neq?\b""",
+    rf"""\b(?: not | never | cannot | false | wrong | incorrect | untrue | mistake\w* | error
+          | fails? | contradict\w* | impossible | absurd | suppose | supposing | assum\w* | pretend
+          | whether | instead | try | trying | guess | test\w* | would\ (?:imply|mean|need)
+          | we['’]d | clock | left\ to\ right | ignor\w* | concat\w* | {_BASES} )\b
+      | n['’]t\b | ≠ | \\neq?\b | {_RINGS}""",
     re.VERBOSE | re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    r"""^[^.\n]{0,12}? \b(?: (?:is|was|would\ be|are) \ (?:not|never|false|wrong|incorrect|untrue
-          |impossible|absurd) | (?:is|was|does)n['’]t | (?:in\ )?(?:base|binary|octal|hex\w*) )\b
-       | ^[^.;\n]* \b(?: contradict\w* | impossible | absurd )\b
-       | ^[\s$),.;]* (?:but|which|and)? [\s,]* (?:no|wrong|false|incorrect|contradiction
-          |(?:is|that's|this\ is)\ (?:not|false|wrong|impossible|absurd|a\ contradiction)) \b""",
+    rf"""\b(?: not | never | cannot | no | false | wrong | incorrect | untrue | fails? | absurd
+          | contradict\w* | impossible | extraneous | remainder | left\ ?over | round\w* | cut\ off
+          | truncat\w* | R\s?[0-9]+ | full | whole | o['’]clock | clock | [ap]m
+          | left\ to\ right | ignor\w* | concat\w* | {_BASES} )\b
+      | n['’]t\b | ≠ | \\neq?\b | [?✗✘❌] | {_RINGS}""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
+# A formula on lines of its own belongs to the sentence around it.
+_SENTENCE_END = re.compile(
+    r"[.!?](?=\s|$)|(?<![\[$}])\n(?!\s*(?:\\\[|\$\$|\\begin))",
+)
 
 # "3/4 = 45 minutes": the value says in a smaller unit, or of a whole, what the left side says.
 _CONVERSIONS = frozenset(
     [7, 12, 14, 16, 24, 30, 36, 52, 60, 100, 120, 144, 365, 1000, 1440, 1760, 3600, 5280, 86_400]
 )
-_UNIT = re.compile(r"[\s$]*(?:\\(?:text|textrm|mathrm|mbox)\s*\{[\s~]*)?([^\W\d_]{2,})")
+_UNIT = re.compile(r"[\s$]*(?:\\(?:text|textrm|mathrm|mbox)\s*\{[\s~]*)?([^\W\d_]+)")
 _FRACTION = re.compile(r"[\s$(]*[0-9]+\s*/\s*[0-9]+[\s)]*")
 _RANGE = re.compile(r"[\s$]*([0-9]+)\s*[-–−]\s*([0-9]+)\s*")
 
 # "a * b = a^2 - b", "Define $x \\star y$ to be": two letters, and letters behind the equals sign.
 _SIGN_OF_ITS_OWN = re.compile(
     r"""(?<![A-Za-z\\]) [A-Za-z] [ ]? ( [*∗·∙•×÷@\#&~] | \\[A-Za-z]{2,12} | \\[\#&] ) [ ]?
-        [A-Za-z] (?![A-Za-z]) [ )}\]$]{0,3} (?: =|\\equiv|be\b|means\b|is\ defined )
+        [A-Za-z] (?![A-Za-z]) [ )}\]$]{0,3}
+        (?: = | \\equiv | (?: (?:to\ )?be | as | means | denotes? | is\ defined )\b )
         [^,;\n]{0,20}? [A-Za-z]""",
     re.VERBOSE,
+)
+# "If + means ×", "the student's error", "the Python expression": there no step is false for sure.
+_OTHER_ARITHMETIC = re.compile(
+    rf"""[-+−*×÷/][$"'’”]?\ (?:means|stands|denotes|represents|is\ replaced)\b
+      | \b(?: {_BASES} | Python | Java(?:Script)? | integer\ division | mistake\w* | errors?
+          | incorrect\w* | wrong\w* | strange | puzzle )\b | C\+\+ | \bin\ C\b | {_RINGS}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SUM = re.compile(
+    r"(?<![\w.,^/*×+-])([0-9]{1,9})\s*([-+*×])\s*([0-9]{1,9})\s*=\s*([0-9]{1,9})(?![\w^/*×+-]|[.,][0-9])"
 )
 
 
 def in_doubt(text: str, start: int, end: int) -> bool:
     """Do the words of its sentence deny or suppose the step in text[start:end]?"""
     before = _SENTENCE_END.split(text[max(0, start - NEAR) : start])[-1]
-    behind = text[end : end + _BEHIND]
+    behind = text[end : end + BEHIND]
     return _DENIED.search(before) is not None or _DENIED_BEHIND.search(behind) is not None
 
 
@@ -59,8 +80,8 @@ def other_unit(
 ) -> bool:
     """Does a word behind the step `left = right` make it one of two units?
 
-    `1/2 = 4 slices` and `3/4 = 45 minutes` do, `3-7 = 5 pages`, or any other step whose sides
-    differ by a factor that units have. `3*4 = 13 apples` does not.
+    `1/2 = 4 slices` and `3/4 = 45 minutes` do, `3-7 = 5 pages`, `9-5 = 8 hours` by the clock, or
+    any other step whose sides differ by a factor that units have. `3*4 = 13 apples` does not.
     """
     unit = _UNIT.match(text, end)
     if unit is None:
@@ -69,10 +90,10 @@ def other_unit(
     if _FRACTION.fullmatch(left):
         return True
     ends = _RANGE.fullmatch(left)
-    if ends is not None and len(ends[1]) < 10 and len(ends[2]) < 10 and int(ends[1]) < int(ends[2]):
-        return True
     (a, b), (c, d) = values
     one, other = a * d, c * b
+    if ends is not None and (a <= 0 or one + other in (12 * b * d, 24 * b * d)):
+        return True
     if one == 0 or other == 0:
         return False
     factor, rest = divmod(max(one, other, key=abs), min(one, other, key=abs))
@@ -80,8 +101,18 @@ def other_unit(
 
 
 def own_signs(statement: str) -> frozenset[str]:
-    r"""The operation signs that the problem defines: `*` of "a * b = a^2 - b", `\star`, `@`."""
-    return frozenset(found[1] for found in _SIGN_OF_ITS_OWN.finditer(statement))
+    r"""The signs to which the problem gives a meaning of its own.
+
+    `*` of "a * b = a^2 - b", `\star`, `@`; and `=` itself where numbers are written in another
+    base, operations are interchanged, errors are quoted or `2 + 5 = 12` is a riddle.
+    """
+    signs = {found[1] for found in _SIGN_OF_ITS_OWN.finditer(statement)}
+    if _OTHER_ARITHMETIC.search(statement) or any(
+        int(c) != {"+": int(a) + int(b), "-": int(a) - int(b)}.get(sign, int(a) * int(b))
+        for a, sign, b, c in _SUM.findall(statement)
+    ):
+        signs.add("=")
+    return frozenset(signs)
 
 
 _PLAIN_WORDS = frozenset(

@@ -45,8 +45,6 @@ class Chain(NamedTuple):
 
     sides: list[Side]
     links: list[Link]
-    implied: bool
-    r"""Directly behind an `\implies` or its like."""
     listed: bool
     """Between commas: an item of a list, `45, 90, 990 = 22 * 45`, or a clause."""
 
@@ -56,9 +54,9 @@ _TOKEN = re.compile(
     ( [0-9]+ (?: ,[0-9]{3}(?![0-9]) )* (?: \.[0-9]+ )? | \.[0-9]+ )                 # 1 number
   | ( ≈ | \\approx(?![A-Za-z]) )                                                   # 2 nearly
   | ( ==? (?![>=]) )                                                               # 3 equals
-  | ( => | [⇒⟹⇔⟺→] | \\(?:implies|iff|Rightarrow|Longrightarrow|Leftrightarrow|to
-      |Longleftrightarrow|rightarrow|longrightarrow|therefore)(?![A-Za-z]) )       # 4 implies
-  | ( [!<>:~]= | -> | [<>≤≥≠≡∈] | \\(?:leq?|leqslant|geq?|geqslant|lt|gt|neq?|equiv|sim|simeq
+  | ( [=-]> | [⇒⟹⇔⟺→] | \\(?:implies|iff|(?:R|Longr|Leftr|Longleftr)ightarrow|to
+      |(?:long)?rightarrow|therefore)(?![A-Za-z]) )                                # 4 arrow
+  | ( [!<>:~]= | [<>≤≥≠≡∈] | \\(?:leq?|leqslant|geq?|geqslant|lt|gt|neq?|equiv|sim|simeq
       |cong|in|ni|notin|subset|subseteq|propto|mid|parallel|perp|because)(?![A-Za-z]) )  # 5 other
   | ( \\\\ (?: \[ [^\]\n]{0,12} \] )? )                                            # 6 row
   | ( \n )                                                                         # 7 newline
@@ -75,7 +73,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-(_NUMBER, _NEARLY, _EQUALS, _IMPLIES, _OTHER, _ROW, _NEWLINE, _BLANK, _BEGIN, _ENVIRONMENT) = range(
+(_NUMBER, _NEARLY, _EQUALS, _ARROW, _OTHER, _ROW, _NEWLINE, _BLANK, _BEGIN, _ENVIRONMENT) = range(
     1, 11
 )
 (_, _TEXT, _DELIMITER, _OPENING, _CLOSING, _SEPARATOR, _STOP, _WORD, _REST) = range(11, 20)
@@ -201,7 +199,6 @@ class _Finder:
         self.bad = self.joined = False
         self.waiting = False
         """A row has ended; the next may go on with the chain."""
-        self.implied = self.next_implied = False
         self.listed = False
         self.row_start = True
         self.after_word = False
@@ -234,9 +231,8 @@ class _Finder:
                 self.inside(match, kind)
             elif kind == _ROW:
                 self.row(match.end())
-            elif kind == _IMPLIES:
+            elif kind == _ARROW:
                 self.flush()
-                self.next_implied = True
             elif kind == _OTHER:
                 if match[0] == "!=" and self.math:
                     self.factorial(match.start())
@@ -342,8 +338,6 @@ class _Finder:
             return
         if self.depth:  # "(so 3 + x = 7)"
             self.flush()
-        if not self.links:
-            self.implied, self.next_implied = self.next_implied, False
         leads = self.waiting or (self.row_start and bool(self.links))
         self.sides.append(self.side())
         self.links.append(Link(at, approximate, leads))
@@ -354,9 +348,9 @@ class _Finder:
         side = self.side()
         if self.links:
             self.sides.append(side)
-            self.found.append(Chain(self.sides, self.links, self.implied, self.listed))
+            self.found.append(Chain(self.sides, self.links, self.listed))
             self.sides, self.links = [], []
-        self.next_implied = self.tainted = self.after_word = self.listed = False
+        self.tainted = self.after_word = self.listed = False
 
     # Rows and lines.
 

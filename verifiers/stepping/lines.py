@@ -30,6 +30,10 @@ UNIT_WORDS = 3
 """As many words may be the unit of a number: "2 degrees Celsius - 8 degrees Celsius"."""
 
 
+_LONG_EXPONENT = re.compile(r"\^\s*[0-9]{2}")
+_POINTED = re.compile(r"(?<=[0-9])\.(?=[0-9]{3}(?:\.|$))")
+
+
 def _equal(left: Run, right: Run) -> int:
     """The outcome of `left = right`."""
     if left.bad or right.bad:
@@ -87,17 +91,17 @@ def _is_name(item: Item) -> bool:
 
 
 def line_steps(
-    line: str, begin: int, modulus: int | None, goes_on: bool, own: frozenset[str]
+    text: str, begin: int, end: int, modulus: int | None, goes_on: bool, own: frozenset[str]
 ) -> list[Step]:
-    """The equations and congruences of a line without marks.
+    """The equations and congruences of the line text[begin:end], which has no marks.
 
-    `begin` is where the line begins in the response, `goes_on` whether the line before is
-    unfinished, `own` the signs that the problem gives a meaning of its own.
+    `goes_on` says whether the line before is unfinished, `own` are the signs that the problem
+    gives a meaning of its own.
     """
-    bullet = BULLET.match(line)
+    bullet = BULLET.match(text, begin, end)
     if bullet is not None:
-        line = line[bullet.end() :]
-        begin += bullet.end()
+        begin = bullet.end()
+    line = text[begin:end]
     scanner = Scanner(line)
     items = scanner.scan()
     if goes_on and items and isinstance(items[0], Run):
@@ -140,22 +144,29 @@ def line_steps(
         else:
             continue
         if outcome == FALSE and (
-            in_doubt(line, left.start, right.end)
-            or (kind == "equation" and _in_other_units(line, left, scanner.places[at], right))
+            in_doubt(text, begin + left.start, begin + right.end)
+            or (kind == "equation" and _is_meant_otherwise(line, left, scanner.places[at], right))
             or any(sign in line[left.start : right.end] for sign in own)
         ):
             outcome = UNCHECKABLE
-        key = text = ""
+        key = shown = ""
         if outcome == FALSE or recheck:
             key = _key(left, f"≡{near}" if kind == "congruence" else "=")
-            text = line[left.start : right.end][:MAX_SHOWN]
-        steps.append(Step(begin + scanner.places[at], kind, outcome, key, text))
+            shown = line[left.start : right.end][:MAX_SHOWN]
+        steps.append(Step(begin + scanner.places[at], kind, outcome, key, shown))
     return steps
 
 
-def _in_other_units(line: str, left: Run, sign: int, right: Run) -> bool:
+def _is_meant_otherwise(line: str, left: Run, sign: int, right: Run) -> bool:
+    """Can a false equation be in two units, or in another notation?"""
     a, b = evaluate(left.tokens), evaluate(right.tokens)
-    return a is not None and b is not None and other_unit(line, left.start, sign, right.end, (a, b))
+    if a is not None and b is not None and other_unit(line, left.start, sign, right.end, (a, b)):
+        return True
+    shown = line[left.start : right.end]
+    if "[" in shown or ("\\" in line and _LONG_EXPONENT.search(shown)):
+        return True  # [7/2] = 3, 2\cdot3^24 = 72
+    a, b = (evaluate([_POINTED.sub("", token) for token in run.tokens]) for run in (left, right))
+    return a is not None and a == b  # 1.500 + 500 = 2.000
 
 
 def _is_step(items: list[Item], at: int, left: Run, right: Run) -> bool:

@@ -51,7 +51,7 @@ SIGNS = {sign: sign for sign in "+-*/^"} | {
 NAME = "?"  # a word where an operand may be
 UNREAD = "#"  # an operand or operator of no known kind
 
-_RECURRING = ("\\overline", "\\bar", "\\dot", "\\ldots", "\\cdots")
+_RECURRING = ("\\overline", "\\bar", "\\dot", "\\ldots", "\\cdots", "(")
 _BOUNDARY = ""
 MODDED = "mod"
 
@@ -71,6 +71,10 @@ FUNCTIONS = frozenset(
 _SCALES = frozenset(
     "hundred thousand million billion trillion dozen percent squared cubed".split()  # noqa: SIM905
 )
+
+
+# "6*10^8 / 2*10^3 = 300000": the last two belong together.
+_SCIENTIFIC = re.compile(r"/ [0-9.,]+ \* 10 \^")
 
 
 class Run:
@@ -211,7 +215,9 @@ class Scanner:
         elif self.text.startswith(".$", match.start() - 2) and match.start() >= 2:
             token = UNREAD  # "exactly .$500 = 1/2$"
         if dropped > 1 or (dropped and self.text.startswith(_RECURRING, match.end())):
-            token = UNREAD  # 0.333..., 0.\overline{3}
+            token = UNREAD  # 0.333..., 0.\overline{3}, 0.(3)
+        elif "." in token and self.text.startswith("(", match.end()):
+            run.loose = True  # 0.1(6)
         if token == UNREAD:
             run.bad = True
         run.tokens.append(token)
@@ -344,6 +350,8 @@ class Scanner:
             self.opened.clear()
         if 0 < run.percents < run.numbers and ("+" in run.tokens or "-" in run.tokens):
             run.loose = True  # 100 + 10%: of what?
+        if "^" in run.tokens and "/" in run.tokens and _SCIENTIFIC.search(" ".join(run.tokens)):
+            run.loose = True
         if run.numbers or run.words or NAME in run.tokens:
             self.items.append(run)
         self.run, self.operand_next = None, True
