@@ -50,7 +50,7 @@ from tracefactory.schemas.attempt import Attempt
 from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import StepCounts
 from tracefactory.verifiers.stepping.algebra import algebra_steps
-from tracefactory.verifiers.stepping.doubt import own_signs
+from tracefactory.verifiers.stepping.doubt import Doubts
 from tracefactory.verifiers.stepping.lines import (
     MARK,
     MODULUS,
@@ -116,7 +116,7 @@ def _steps_by_line(statement: str, response: str) -> list[tuple[bool, list[Step]
     has_congruence = "≡" in response or "\\equiv" in response
     stated = set(MODULUS.findall(statement)) if has_congruence else set[str]()
     modulus = int(stated.pop()) if len(stated) == 1 else None
-    own = own_signs(statement)
+    doubts = Doubts(statement, response)
     lines = response.split("\n")
     found: dict[int, list[Step]] = {}
     marked: set[int] = set()
@@ -134,13 +134,13 @@ def _steps_by_line(statement: str, response: str) -> list[tuple[bool, list[Step]
             found[number] = [mark_step(m[1], m[0][:MAX_SHOWN], here + m.start()) for m in marks]
             continue
         goes_on = before.rstrip()[-1:] in UNFINISHED
-        steps = line_steps(response, here, begin - 1, modulus, goes_on, own)
+        steps = line_steps(here, begin - 1, modulus, goes_on, doubts)
         if steps:
             found[number] = steps
         known = sum(step.kind == "equation" and step.outcome < UNCHECKABLE for step in steps)
         unread = unread or known < line.count("=")
     if unread:
-        _add_algebra(statement, lines, marked, found, own)
+        _add_algebra(statement, lines, marked, found, doubts)
     return [(lines[number].lstrip().startswith(RECHECK), found[number]) for number in sorted(found)]
 
 
@@ -149,7 +149,7 @@ def _add_algebra(
     lines: list[str],
     marked: set[int],
     found: dict[int, list[Step]],
-    own: frozenset[str],
+    doubts: Doubts,
 ) -> None:
     """Put in what the reader of mathematics knows of the steps that arithmetic could not read."""
     text = "\n".join(" " * len(line) if at in marked else line for at, line in enumerate(lines))
@@ -157,12 +157,12 @@ def _add_algebra(
         step.at: step
         for steps in found.values()
         for step in steps
-        if step.outcome < UNCHECKABLE and step.kind != "mark"
+        if (step.outcome < UNCHECKABLE and step.kind != "mark") or step.is_doubted
     }
     begins = [0, *accumulate(len(line) + 1 for line in lines)]
     by_line: dict[int, dict[int, Step]] = {}
     seen = {step.at for steps in found.values() for step in steps}
-    for step in algebra_steps(statement, text, known, own):
+    for step in algebra_steps(statement, text, known, doubts):
         if step.outcome == UNCHECKABLE and step.at in seen:
             continue
         by_line.setdefault(bisect_right(begins, step.at) - 1, {})[step.at] = step

@@ -33,6 +33,8 @@ class Amounts:
             return self.angles(want, got)
         if want.unit is not None and got.unit is None:
             got = _with_its_unit(got)
+        elif want.unit is None and got.unit is not None:
+            want = _with_its_unit(want)
         if want.unit is not None and got.unit is not None:
             if not same_dimension(want.unit, got.unit):
                 return wrong("unit")
@@ -170,6 +172,8 @@ def _asked(one: Node, other: Node, tier: str) -> Comparison:
 
 def _with_its_base(value: Value) -> Value:
     """`A_{16}` is ten where the reference has a base, though it reads as a variable."""
+    if value.node.kind != "symbol":
+        return value
     digit, _, base = str(value.node.value).partition("_")
     if not base.isdecimal() or len(digit) != 1 or not is_number_in_base(digit, int(base)):
         return value
@@ -178,15 +182,18 @@ def _with_its_base(value: Value) -> Value:
 
 
 def _with_its_unit(value: Value) -> Value:
-    """`5m` is five meters where the reference has a unit: the last letter taken as one."""
+    """`5m`, `5 N·m` are amounts where the reference has a unit: the last letters taken as one."""
     node = value.node
-    if node.kind != "mul" or node.args[-1].kind != "symbol" or len(symbols(node)) > 1:
+    if node.kind != "mul":
         return value
-    unit = read_unit(str(node.args[-1].value))
+    rest = [part for part in node.args if not symbols(part)]
+    names = [part for part in node.args if symbols(part)]
+    if not rest or not all(part.kind == "symbol" for part in names):
+        return value
+    unit = read_unit("·".join(str(part.value) for part in names))
     if unit is None or unit.kind == "thing":
         return value
-    rest = node.args[:-1]
-    return value._replace(node=rest[0] if len(rest) == 1 else Node("mul", rest), unit=unit)
+    return value._replace(node=rest[0] if len(rest) == 1 else Node("mul", tuple(rest)), unit=unit)
 
 
 def _holds_pi(node: Node) -> bool:

@@ -29,11 +29,13 @@ from tracefactory.verifiers.maths.naming import (
     is_assignments,
     is_constant_value,
     is_name_of,
+    is_value_of,
     without_name,
 )
 from tracefactory.verifiers.maths.nodes import Node, number, signs_of
 from tracefactory.verifiers.maths.sets import NoSet, Pieces, looks_like_a_set, real_set
 from tracefactory.verifiers.maths.values import NotAValue, TooLarge, value_of
+from tracefactory.verifiers.maths.vectors import as_points
 from tracefactory.verifiers.maths.words import plain
 
 MAX_ITEMS = 100
@@ -44,13 +46,16 @@ def compare_answers(
     reference: Node, answer: Node, tolerance: Tolerance | None = None
 ) -> Comparison:
     """Does the answer mean the reference?"""
-    return _Comparer(tolerance).answers(_unwrapped(reference), _unwrapped(answer))
+    reference, answer = as_points(_unwrapped(reference), _unwrapped(answer))
+    return _Comparer(tolerance).answers(reference, answer)
 
 
 def _unwrapped(node: Node) -> Node:
-    """Without what says nothing: a bracket of one, a set of one list."""
+    r"""Without what says nothing: a bracket of one, the x of `x \\in \\{1, 2\\}`."""
     while node.kind in ("list", "tuple") and len(node.args) == 1:
         node = node.args[0]
+    if node.kind == "relation" and node.value == ("in",) and node.args[0].kind == "symbol":
+        return node.args[1] if node.args[1].kind == "set" else node
     return node
 
 
@@ -117,7 +122,7 @@ class _Comparer(Amounts):
             and is_name_of(sides[1], sides[0])
         ):
             sides.reverse()
-        if is_name_of(sides[0], sides[1]) and sides[0] != reference:
+        if is_value_of(sides[0], sides[1]) and sides[0] != reference:
             del sides[0]
             del signs[0]
             if sides[0].kind in ITEMS:
@@ -150,7 +155,7 @@ class _Comparer(Amounts):
                 answer = answer.args[1]
             elif answer.args[0].kind == "tuple" and answer.args[0].value == "()":
                 answer = answer.args[-1]
-        if answer.kind == "tuple":
+        if answer.kind == "tuple" and not has_sign(answer):
             if is_assignments(want):
                 want = by_name(want)
             want, got = without_name(want), without_name(list(answer.args))
@@ -250,7 +255,7 @@ class _Comparer(Amounts):
     def matrices(self, reference: Node, answer: Node) -> Comparison:
         if answer.kind == "relation" and answer.value == ("=",) and answer.args[0].kind == "symbol":
             answer = answer.args[1]
-        if answer.kind == "tuple":
+        if answer.kind == "tuple" or (answer.kind == "interval" and answer.value == "[]"):
             return self.columns(reference, answer)
         if answer.kind != "matrix":
             return wrong("other_type")

@@ -4,13 +4,16 @@ from tracefactory.verifiers.maths.atoms import DECORATIONS
 from tracefactory.verifiers.maths.brackets import OPENINGS, Brackets
 from tracefactory.verifiers.maths.cursor import CONSTANTS, FUNCTION_NAMES, GREEK, PREFIXES
 from tracefactory.verifiers.maths.lex import Unreadable
-from tracefactory.verifiers.maths.nodes import Node, call, fraction_of
-from tracefactory.verifiers.maths.trees import OPERAND, fraction, negative, operand, product
+from tracefactory.verifiers.maths.nodes import Node, call, fraction_of, symbol
+from tracefactory.verifiers.maths.trees import OPERAND, fraction, negative, operand, product, transposed
 from tracefactory.verifiers.maths.units import read_unit
 
 _FACTORS = frozenset(
     ["begin", "frac", "sqrt", "surd", "cbrt", "binom", "lfloor", "lceil", "pi", "infty", "imath"]
 )
+
+
+_TRANSPOSED = frozenset(["tuple", "interval", "matrix"])
 
 
 class Arithmetic(Brackets):
@@ -122,6 +125,8 @@ class Arithmetic(Brackets):
         if kind == "t":
             return self.is_function()
         if kind == "c":
+            if value in ("mu", "Omega") and self.found[self.at - 1][0] == "n" and self.is_measure():
+                return False
             return (
                 value in _FACTORS
                 or value in GREEK
@@ -132,12 +137,16 @@ class Arithmetic(Brackets):
             return False
         if len(value) == 1:
             # "5 m" is a length, "5m" and "5x" are products.
+            if self.behind_degrees():
+                return value not in "CFK"
             return not (
                 self.spaced()
-                and self.ends_item()
-                and read_unit(value) is not None
                 and self.found[self.at - 1][0] == "n"
+                and read_unit(value) is not None
+                and (self.ends_item() or self.is_measure())
             )
+        if self.spaced() and self.found[self.at - 1][0] == "n" and self.is_measure():
+            return False  # 12 sq in
         if value in FUNCTION_NAMES and self.ends_item() and read_unit(value) is not None:
             return False  # 40 min, 5 sec
         if value in FUNCTION_NAMES or value in CONSTANTS or value in GREEK or value == "sqrt":
@@ -186,6 +195,8 @@ class Arithmetic(Brackets):
         if base.kind == "degrees":
             raise Unreadable("syntax")
         exponent = self.exponent()
+        if base.kind in _TRANSPOSED and exponent in (symbol("T"), symbol("top")):
+            return transposed(base)
         return Node("pow", (operand(base), operand(exponent)))
 
     def exponent(self) -> Node:

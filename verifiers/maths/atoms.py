@@ -49,6 +49,7 @@ _WORD_NUMBERS = {
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _MINUS_ONE = number(-1)
+_CLOSERS = {"(": ")", "{": "}", "[": "]", "\\{": "\\}"}
 
 
 class Atoms(Cursor):
@@ -186,6 +187,17 @@ class Atoms(Cursor):
                 if len(inside) == 2:
                     return call("binomial", *inside)
                 self.at = begin
+            elif name.isupper() and len(name) == 1:
+                return self.named_point(name)
+        return symbol(name)
+
+    def named_point(self, name: str) -> Node:
+        """`P(2, -1)` is a point; `P(x)` a product or a function, as nobody can tell."""
+        begin = self.at
+        inside = self.arguments()
+        if len(inside) > 1:
+            return Node("tuple", inside, "()")
+        self.at = begin
         return symbol(name)
 
     def subscripted(self, name: str) -> Node:
@@ -225,6 +237,11 @@ class Atoms(Cursor):
                 base = operand(self.tex_argument())
             else:
                 raise Unreadable("syntax")
+        if name == "cis":
+            angle = operand(self.argument())
+            turned = Node("mul", (CONSTANTS["i"], call("sin", angle)))
+            node = Node("add", (call("cos", angle), turned))
+            return node if exponent is None else Node("pow", (node, exponent))
         if exponent == _MINUS_ONE and name in _INVERSE:
             name, exponent = _INVERSE[name], None
         fewest, most = FUNCTIONS[name]
@@ -241,9 +258,9 @@ class Atoms(Cursor):
 
     def arguments(self) -> tuple[Node, ...]:
         """The arguments in the bracket here, or the one that stands without."""
-        if self.found[self.at][:2] not in (("o", "("), ("o", "{"), ("o", "[")):
+        closer = _CLOSERS.get(self.found[self.at][1])
+        if closer is None or self.found[self.at][0] != "o":
             return (operand(self.argument()),)
-        closer = {"(": ")", "{": "}", "[": "]"}[self.found[self.at][1]]
         self.at += 1
         inner = self.answer()
         if self.found[self.at][1] != closer:
@@ -304,7 +321,9 @@ class Atoms(Cursor):
         if value in DECORATIONS:
             self.at += 1
             inner = self.tex_argument()
-            name = letters_of(inner)
+            name = "i" if inner == CONSTANTS["i"] else letters_of(inner)
+            if name is not None and name.removeprefix("hat ") in ("i", "j", "k"):
+                return symbol(f"hat {name.removeprefix('hat ')}")
             if name is None:
                 if value in ("overline", "bar") and inner.kind in OPERAND:
                     return call("conjugate", operand(inner))
@@ -363,8 +382,29 @@ class Atoms(Cursor):
             raise Unreadable("unknown")
         self.at += 1 + braces
         if self.found[self.at][1] in ("^", "_"):
-            raise Unreadable("unknown")
+            return self.half_line(name)
         return Node("named_set", (), name)
+
+    def half_line(self, name: str) -> Node:
+        r"""`\mathbb{R}^+`, `\mathbb{R}^{-}`."""
+        self.at += 1
+        braces = self.found[self.at][1] == "{"
+        self.at += braces
+        sign = self.found[self.at][1]
+        self.at += 1 + braces
+        if name != "reals" or sign not in "+-" or (braces and self.found[self.at - 1][1] != "}"):
+            raise Unreadable("unknown")
+        zero, infinity = number(0), CONSTANTS["infinity"]
+        ends = (zero, infinity) if sign == "+" else (Node("neg", (infinity,)), zero)
+        return Node("interval", ends, "()")
+
+    def angle(self) -> Node:
+        r"""`\angle ABC`: a name."""
+        kind, value, _, _ = self.found[self.at]
+        if kind != "l" or not value.isalpha() or len(value) > 3:
+            raise Unreadable("unknown")
+        self.at += 1
+        return symbol(f"angle {value}")
 
     def empty_set(self) -> Node:
         r"""`\emptyset`."""
@@ -403,5 +443,8 @@ _COMMANDS: dict[str, Callable[[Atoms], Node]] = {
     "pi": lambda _: CONSTANTS["pi"],
     "infty": lambda _: CONSTANTS["infinity"],
     "imath": lambda _: CONSTANTS["i"],
+    "jmath": lambda _: symbol("j"),
+    "angle": lambda parser: parser.angle(),
+    "measuredangle": lambda parser: parser.angle(),
     "R": lambda _: Node("named_set", (), "reals"),
 }

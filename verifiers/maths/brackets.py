@@ -8,7 +8,7 @@ from tracefactory.verifiers.maths.lex import Unreadable, integer
 from tracefactory.verifiers.maths.nodes import Node, call, number, symbol
 from tracefactory.verifiers.maths.trees import operand
 
-_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix"])
+_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "cases"])
 
 
 class Brackets(Atoms):
@@ -123,6 +123,10 @@ class Brackets(Atoms):
         if self.found[self.at][1] != "\\}":
             raise Unreadable("brackets")
         self.at += 1
+        if inner.kind == "relation" and inner.value and inner.value[0] == "in":
+            domain = inner.args[1]  # {x in R : x > 2}
+            if domain.kind == "ratio" and domain.args[0] == Node("named_set", (), "reals"):
+                return Node("relation", (domain.args[1], *inner.args[2:]), inner.value[1:])
         if inner.kind == "relation" and inner.args[0].kind == "ratio":  # {x : x > 2}
             return Node("relation", (inner.args[0].args[-1], *inner.args[1:]), inner.value)
         return Node("set", inner.args if inner.kind == "list" else (inner,))
@@ -166,6 +170,8 @@ class Brackets(Atoms):
                 if self.found[self.at][0] == "e":
                     raise Unreadable("brackets")
             self.at += 1
+        if name == "cases":
+            return self.cases()
         rows: list[list[Node]] = [[]]
         while True:
             if self.found[self.at][:2] == ("c", "end"):
@@ -190,6 +196,17 @@ class Brackets(Atoms):
             raise Unreadable("matrix")
         cells = tuple(cell for row in rows for cell in row)
         return Node("matrix", cells, (len(rows), width))
+
+    def cases(self) -> Node:
+        r"""`\begin{cases} x = 1 \\ y = 2 \end{cases}`: a system, as the list of its equations."""
+        inner = self.answer()
+        if "".join(token[1] for token in self.found[self.at : self.at + 4]) != "end{cases}":
+            raise Unreadable("matrix")
+        self.at += 4
+        items = inner.args if inner.kind == "list" else (inner,)
+        if any(item.kind != "relation" for item in items):
+            raise Unreadable("matrix")
+        return Node("list", items, ",")
 
     def cell(self) -> Node:
         """One entry of a matrix or vector."""

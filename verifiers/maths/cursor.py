@@ -5,8 +5,11 @@ Brackets, Arithmetic, Parser (parse.py: lists, relations, units). A layer calls 
 through the methods that Cursor declares.
 """
 
+import re
+
 from tracefactory.verifiers.maths.lex import Token, Unreadable
 from tracefactory.verifiers.maths.nodes import FUNCTIONS, Node, constant
+from tracefactory.verifiers.maths.units import read_unit
 
 MAX_DEPTH = 50
 """Of brackets, braces and exponents within each other."""
@@ -20,7 +23,7 @@ FUNCTION_NAMES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "arcsinh": "arsinh",
     "arccosh": "arcosh", "arctanh": "artanh", "asinh": "arsinh", "acosh": "arcosh",
     "atanh": "artanh", "ceiling": "ceil", "sgn": "sign", "Re": "re", "Im": "im",
-    "binom": "binomial", "comb": "binomial", "acot": "arccot",
+    "cis": "cis", "binom": "binomial", "comb": "binomial", "acot": "arccot",
 }  # fmt: skip
 CONSTANTS = {
     "e": constant("e"), "i": constant("i"), "pi": constant("pi"),
@@ -41,6 +44,11 @@ _SET_OPENINGS = frozenset(["(", "[", "{", "\\{", "mathbb"])
 
 LOOK_AHEAD = 6
 """So many tokens may be looked at beyond the last one."""
+
+
+_ITEM_END = re.compile(
+    r"(?<!\\)[,;=]|\\text ?\{ ?(?:and|or|to)\b|\b(?:and|or|to)\b|\\q?quad"
+)
 
 
 class Cursor:
@@ -123,6 +131,18 @@ class Cursor:
     def spaced(self) -> bool:
         """Is there a blank before the token here?"""
         return self.found[self.at][2] > self.found[self.at - 1][3]
+
+    def is_measure(self) -> bool:
+        """Is all that follows, to the end of the item, a unit: the `N·m` of `5 N·m`?"""
+        start = self.found[self.at][2]
+        rest = _ITEM_END.split(self.text[start : start + 80], maxsplit=1)[0]
+        unit = read_unit(rest)
+        return unit is not None and unit.kind != "thing"
+
+    def behind_degrees(self) -> bool:
+        r"""Does `^\circ` or `^{\circ}` end here?"""
+        before, earlier = self.found[self.at - 1], self.found[self.at - 2]
+        return before[1] == "circ" or (before[1] == "}" and earlier[1] == "circ")
 
     def ends_item(self) -> bool:
         """Does the item end behind the token here?"""

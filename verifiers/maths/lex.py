@@ -18,6 +18,8 @@ import re
 
 from flint import fmpz
 
+from tracefactory.verifiers.maths.notation import rewritten
+from tracefactory.verifiers.maths.units import read_unit
 from tracefactory.verifiers.maths.words import normal_characters
 
 MAX_CHARS = 12_000
@@ -94,38 +96,28 @@ _SIGNS = {
     "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ",
     "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}",
     "ℂ": "\\mathbb{C}", "′": "'", "’": "'", "‘": "'", "…": "...", "⋯": "...", "∶": ":",
-    "ⅈ": "i", "ℯ": "e", "€": "\\euro ", "£": "\\sterling ", "¥": "\\yen ", "¢": "\\cents ",
+    "ⅈ": "i", "ℯ": "e", "€": "\\euro ", "£": "\\sterling ", "¥": "\\yen ", "¢": "\\cents ", "₹": "\\rupee ", "、": ",", "Å": "\\AA ",
     "µ": "\\mu ", "∣": "|",
     **{name: f"\\{word} " for name, word in _GREEK.items()},
 }  # fmt: skip
 _TABLE = str.maketrans(_SIGNS)
+_LINED = re.compile("(?:[0-9]\u0305)+")
 _RAISED = re.compile(f"[{''.join(map(re.escape, _SUPERSCRIPTS))}]+")
 _LOWERED = re.compile(f"[{''.join(map(re.escape, _SUBSCRIPTS))}]+")
 _VULGARS = re.compile(f"[{''.join(_VULGAR)}]")
 
 
-_UNIT_FRACTION = re.compile(
-    r"\\[dt]?frac ?\{ ?\\(?:text|mathrm) ?\{([^{}]{1,40})\} ?\} ?"
-    r"\{ ?\\(?:text|mathrm) ?\{([^{}]{1,40})\} ?\}"
-)
-_ORDINAL = re.compile(
-    r"(?<=[0-9])(?:\^ ?\{ ?\\(?:text|mathrm) ?\{ ?(?:st|nd|rd|th) ?\} ?\}"
-    r"|\^? ?\\(?:text|mathrm) ?\{ ?(?:st|nd|rd|th) ?\})"
-)
-
-
 def clean(text: str) -> str:
     """One notation for what has several: unicode signs as LaTeX, invisible marks removed."""
-    if "\\text" in text or "\\mathrm" in text:
-        text = _UNIT_FRACTION.sub(r"\\text{ \1/\2}", text)
-        text = _ORDINAL.sub("", text)
     if text.isascii():
-        return text.replace("\x00", "") if "\x00" in text else text
+        return rewritten(text.replace("\x00", "") if "\x00" in text else text)
+    if "\u0305" in text:
+        text = _LINED.sub(lambda m: f"\\overline{{{m[0].replace(chr(0x305), '')}}}", text)
     text = normal_characters(text)
     text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
     text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
     text = _VULGARS.sub(lambda m: "\\frac{{{}}}{{{}}}".format(*_VULGAR[m[0]]), text)
-    return text.translate(_TABLE)
+    return rewritten(text.translate(_TABLE))
 
 
 _SAME = {
@@ -134,7 +126,7 @@ _SAME = {
     **dict.fromkeys(("le", "leq", "leqslant", "leqq"), "<="),
     **dict.fromkeys(("ge", "geq", "geqslant", "geqq"), ">="),
     **dict.fromkeys(("ne", "neq"), "!="),
-    **dict.fromkeys(("approx", "simeq", "thickapprox", "doteq"), "~"),
+    **dict.fromkeys(("approx", "simeq", "thickapprox", "doteq", "sim"), "~"),
     "lt": "<",
     "gt": ">",
     "colon": ":",
@@ -174,7 +166,8 @@ _SKIPPED = frozenset([
     "Big", "bigg", "Bigg", "bigm", "displaystyle", "textstyle", "scriptstyle", "limits",
     "nolimits", "quad", "qquad", "thinspace", "medspace", "thickspace", "negthinspace", "enspace",
     "hfill", "hline", "centering", "bf", "rm", "it", "strut", "dotsb", "nobreak", "allowbreak",
-    "boldmath", "kern",
+    "boldmath", "kern", "mathstrut", "tiny", "footnotesize", "small", "normalsize", "large", "Large", "LARGE",
+    "huge", "Huge", "ensuremath", "newline",
 ])  # fmt: skip
 _WORDS = frozenset([
     "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "textup", "mbox",
@@ -183,6 +176,15 @@ _WORDS = frozenset([
 ])  # fmt: skip
 _STYLES = frozenset(["mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol"])
 """Of those words the ones that hold mathematics."""
+_BOLD = frozenset(["mathbf", "bm", "boldsymbol"])
+_UNIT_FONTS = frozenset(["text", "textrm", "mathrm", "mbox", "mathop"])
+_UPRIGHT = frozenset([
+    "ln", "log", "sin", "cos", "tan", "cot", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh",
+    "tanh", "exp", "lcm", "gcd", "cis",
+])  # fmt: skip
+"""Functions that may stand in roman letters."""
+MAX_DRESSES = 40
+"""`\\text{}` within `\\text{}`."""
 _BOXES = frozenset(["boxed", "fbox"])
 _COLOURS = frozenset(["color", "textcolor", "colorbox", "hspace", "vspace"])
 """Their first argument says how it looks."""
@@ -200,7 +202,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _GROUPED = re.compile(
-    r"(?:[0-9]{1,3}(?:(?:,|\{,\}|,[ ]?\\![ ]?|\\,|\\!|\\ |,\\,|[ ])[0-9]{3})+(?![0-9])|[0-9]*)"
+    r"(?:[0-9]{1,3}(?:(?:,|\{,\}|,[ ]?\\![ ]?|\\[,!;:]|\\ |,\\,|[ ~])[0-9]{3})+(?![0-9])|[0-9]*)"
     r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+(?![0-9A-Za-z]))?"
 )
 _UNGROUPED = re.compile(
@@ -235,7 +237,7 @@ def tokens(text: str, grouping: bool = True) -> list[Token]:
     if len(text) > MAX_CHARS:
         raise Unreadable("too_long")
     found: list[Token] = []
-    _scan(text, 0, len(text), grouping, found)
+    _scan(text, 0, len(text), grouping, found, 0)
     return _unrepeated(found) if any(run in text for run in _MANY) else found
 
 
@@ -260,7 +262,11 @@ def _unrepeated(found: list[Token]) -> list[Token]:
     return [token for at, token in enumerate(found) if at not in dropped]
 
 
-def _scan(text: str, at: int, stop: int, grouping: bool, found: list[Token]) -> None:
+def _scan(
+    text: str, at: int, stop: int, grouping: bool, found: list[Token], dresses: int
+) -> None:
+    if dresses > MAX_DRESSES:
+        raise Unreadable("too_deep")
     match_at = _TOKEN.match
     brackets = 0
     while at < stop:
@@ -289,7 +295,9 @@ def _scan(text: str, at: int, stop: int, grouping: bool, found: list[Token]) -> 
         elif which == 2:
             found.append(("o" if match[2] == "mod" else "l", match[2], start, at))
         elif which == 3:
-            at = _command(text, match[3], start, at, stop, grouping, found)
+            at = _command(text, match[3], start, at, stop, grouping, found, dresses)
+        elif text.startswith("\\\\", start):  # `\\[4pt]`: the end of a row, with some air
+            found.append(("o", "\\\\", start, at))
         # else blanks
 
 
@@ -302,7 +310,14 @@ def _currency(text: str, at: int, found: list[Token]) -> bool:
 
 
 def _command(
-    text: str, name: str, start: int, at: int, stop: int, grouping: bool, found: list[Token]
+    text: str,
+    name: str,
+    start: int,
+    at: int,
+    stop: int,
+    grouping: bool,
+    found: list[Token],
+    dresses: int,
 ) -> int:
     if name in _SKIPPED:
         if name in ("left", "right") and text.startswith(".", at):
@@ -312,7 +327,7 @@ def _command(
         found.append(("o", _SAME[name], start, at))
         return at
     if name in _WORDS:
-        return _words(text, name, start, at, stop, grouping, found)
+        return _words(text, name, start, at, stop, grouping, found, dresses)
     if name in _BOXES:
         return at
     if name in _COLOURS:
@@ -344,7 +359,14 @@ def _closing(text: str, opened: int, stop: int) -> int:
 
 
 def _words(
-    text: str, name: str, start: int, at: int, stop: int, grouping: bool, found: list[Token]
+    text: str,
+    name: str,
+    start: int,
+    at: int,
+    stop: int,
+    grouping: bool,
+    found: list[Token],
+    dresses: int,
 ) -> int:
     r"""`\text{...}`: words are one token; numbers, letters and mathematics are read as such."""
     begin = _blanks(text, at)
@@ -357,6 +379,12 @@ def _words(
         if "," in held or ";" in held:
             found.append(("o", ",", start, end))
         return end
+    if bare in _UPRIGHT and name in _UNIT_FONTS:
+        found.append(("l", bare, start, end))
+        return end
+    if name in _BOLD and bare in ("i", "j", "k"):  # unit vectors
+        found += [("c", "hat", start, end), ("l", bare, start, end)]
+        return end
     is_word = bare.replace(" ", "").replace("-", "").replace(".", "").isalpha()
     if name == "operatorname" or (
         len(bare) == 1 and is_word and name[0] in "mb" and name != "mbox"
@@ -365,6 +393,8 @@ def _words(
             found.append(("t", bare, start, end))  # more likely a unit than a variable
         else:
             found.append(("l", bare, start, end))
+    elif name in _UNIT_FONTS and not is_word and _is_measure(bare):
+        found.append(("t", bare, start, end))
     elif is_word or not (
         name in _STYLES or "\\" in bare or "$" in bare or _NUMERIC_TEXT.fullmatch(bare)
     ):
@@ -374,8 +404,14 @@ def _words(
         if len(bare) > 1 and held.rstrip().endswith((",", ";")):
             found.append(("o", ",", end - 1, end))
     else:
-        _scan(text, begin + 1, end - 1, grouping, found)
+        _scan(text, begin + 1, end - 1, grouping, found, dresses + 1)
     return end
+
+
+def _is_measure(text: str) -> bool:
+    r"""Is it a unit of measurement in several signs: `m\,s^{-1}`, `N\cdot m`, `\mu m`?"""
+    unit = read_unit(text) if "\\" in text or "^" in text else None
+    return unit is not None and unit.kind != "thing"
 
 
 def _number(text: str, start: int, stop: int, grouping: bool, found: list[Token]) -> int:

@@ -1,4 +1,7 @@
-"""Names in answers: `x = 5` names a value, `x = 1, y = 2` and `(x, y) = (1, 2)` several.
+r"""Names in answers: `x = 5` names a value, `x = 1, y = 2` and `(x, y) = (1, 2)` several.
+
+A name is also what can be no equation to solve: `f(x)`, `AB`, `|AB|`, `\\text{Area}`, `dy/dx`, and
+before a constant an expression of several unknowns, `m + n = 12`.
 
 Also `±`, which stands for several values.
 """
@@ -23,7 +26,29 @@ def is_name_of(left: Node, right: Node) -> bool:
         return (
             len(left.args) == 2 and str(head.value).isupper() and head.value not in names_in(right)
         )
+    if left.kind == "text":
+        return True
+    if left.kind == "div" and left.args[0].kind == "mul" and left.args[1].kind == "mul":
+        return all(part.args[0] == Node("symbol", (), "d") for part in left.args)
+    if left.kind == "call" and left.value == "abs":
+        return _is_segment(left.args[0])
     return left.kind == "tuple" and all(part.kind == "symbol" for part in left.args)
+
+
+def is_value_of(left: Node, right: Node) -> bool:
+    """Does it say the value of something: of a name, or of an expression of several unknowns?
+
+    `m + n = 12` is no equation to solve, where one value is asked for; `x + 1 = 7` is.
+    """
+    several = left.kind in ("add", "mul", "div") and len(names_in(left)) > 1
+    return is_name_of(left, right) or (several and not names_in(right) and not has_sign(left))
+
+
+def _is_segment(node: Node) -> bool:
+    """`AB`, which reads as a product."""
+    return node.kind == "mul" and all(
+        part.kind == "symbol" and str(part.value).isupper() for part in node.args
+    )
 
 
 def names_in(node: Node) -> frozenset[str]:

@@ -25,6 +25,7 @@ import re
 from tracefactory.verifiers.maths.arithmetic import Arithmetic
 from tracefactory.verifiers.maths.cursor import LOOK_AHEAD
 from tracefactory.verifiers.maths.lex import Unreadable, clean, tokens
+from tracefactory.verifiers.maths.naming import is_constant_value
 from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.trees import (
     OPERAND,
@@ -35,10 +36,15 @@ from tracefactory.verifiers.maths.trees import (
 )
 from tracefactory.verifiers.maths.units import read_unit, scale_word
 
-_CURRENCIES = {"\\$": "$", "euro": "€", "sterling": "£", "pounds": "£", "yen": "¥", "texteuro": "€"}
-_UNIT_COMMANDS = frozenset(["circ", "mu", "Omega", "cents"])
+_CURRENCIES = {
+    "\\$": "$", "euro": "€", "sterling": "£", "pounds": "£", "yen": "¥", "texteuro": "€",
+    "rupee": "₹",
+}
+_UNIT_COMMANDS = frozenset(["circ", "mu", "Omega", "cents", "AA"])
+_ALL_REALS = frozenset(["all real numbers", "real numbers", "all reals", "the real numbers"])
 MAX_LEVELS = 150
 """Of a tree: `1/2/3/...` and `5!!!...` nest without any bracket."""
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BASED = re.compile(r"(-?) ?(?:\\(?:text|mathrm)\{)?([0-9A-Z]{2,})\}? ?_ ?\{?([0-9]{1,2})\}?")
 
 
@@ -49,6 +55,8 @@ def parse(text: str, grouping: bool = True) -> Node:
         Unreadable: why it is none, in one word.
     """
     cleaned = clean(text)
+    if _ISO_DATE.fullmatch(cleaned):
+        raise Unreadable("words")  # no subtraction has such noughts
     if "_" in cleaned and len(cleaned) < 500:
         based = _BASED.fullmatch(cleaned)
         if based is not None and is_number_in_base(based[2], int(based[3])):
@@ -145,6 +153,8 @@ class Parser(Arithmetic):
                 return money
         if kind == "t" and len(value) > 1 and not self.is_function():
             self.at += 1
+            if value.lower() in _ALL_REALS:
+                return Node("named_set", (), "reals")
             return Node("text", (), value)
         first = self.measured(self.sum())
         if first.kind != "quantity":
@@ -228,14 +238,15 @@ class Parser(Arithmetic):
         end = self.unit_end()
         unit = self.text[start:end].strip()
         if node.kind == "degrees":  # `25^\\circ\text{C}`
-            unit, node = f"^\\circ{unit}", node.args[0]
-        if read_unit(unit) is None:
-            raise Unreadable("words")
+            unit, node = f"^\\circ {unit}", node.args[0]
+        read = read_unit(unit)
+        if read is None or (read.kind == "thing" and not is_constant_value(node)):
+            raise Unreadable("words")  # "New York": no number of Yorks
         return Node("quantity", (node,), unit)
 
     def unit_end(self) -> int:
         """Move behind the unit that starts here; where its text ends."""
-        opened = 0
+        opened = brackets = 0
         while True:
             kind, value, _, _stop = self.found[self.at]
             before = self.found[self.at - 1][1]
@@ -252,6 +263,10 @@ class Parser(Arithmetic):
                 opened += 1
             elif value == "}" and opened:
                 opened -= 1
+            elif value == "(" and before in ("/", "*"):
+                brackets += 1
+            elif value == ")" and brackets:
+                brackets -= 1
             elif value not in ("^", "/", "*") and not (value == "-" and before in ("^", "{")):
                 break
             self.at += 1

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracefactory.verifiers.maths.decide import compare, is_constant
-from tracefactory.verifiers.maths.nodes import SCALAR, Node, constant
+from tracefactory.verifiers.maths.nodes import SCALAR, Node, constant, number
 from tracefactory.verifiers.maths.values import NotAValue, lowered
 
 MAX_PIECES = 64
@@ -154,10 +154,12 @@ def _inequality(node: Node) -> tuple[list[Piece], str | None]:
     if len(sides) != 2 or signs[0] not in _FLIPPED:
         raise NoSet
     left, right, sign = sides[0], sides[1], str(signs[0])
-    if left.kind != "symbol":
+    if not _is_subject(left):
         left, right, sign = right, left, _FLIPPED[sign]
-    if left.kind != "symbol":
+    if not _is_subject(left):
         raise NoSet
+    if left.kind == "call":
+        return _distance(left.args[0], sign, right)
     end, name = _end(right), str(left.value)
     if sign == "=":
         return [Piece(end, True, end, True)], name
@@ -169,6 +171,34 @@ def _inequality(node: Node) -> tuple[list[Piece], str | None]:
     if sign[0] == "<":
         return [Piece(_MINUS_INFINITY, False, end, closed)], name
     return [Piece(end, closed, _INFINITY, False)], name
+
+
+def _is_subject(node: Node) -> bool:
+    """`x`, or `|x|`, `|x - 3|`."""
+    if node.kind == "call" and node.value == "abs":
+        inner = node.args[0]
+        return inner.kind == "symbol" or (inner.kind == "add" and inner.args[0].kind == "symbol")
+    return node.kind == "symbol"
+
+
+def _distance(inner: Node, sign: str, end: Node) -> tuple[list[Piece], str | None]:
+    """`|x - a| < b` is `a - b < x < a + b`; of a `b` that may be negative nothing is said."""
+    radius = _end(end)
+    if _order(radius, number(0)) <= 0:
+        raise NoSet
+    name, center = inner, number(0)
+    if inner.kind == "add":
+        name = inner.args[0]
+        center = _end(Node("neg", (Node("add", inner.args[1:]),)))
+    low, high = Node("add", (center, Node("neg", (radius,)))), Node("add", (center, radius))
+    within = Node("relation", (low, name, high), ("<=", "<=") if sign in ("<=", ">") else ("<", "<"))
+    pieces, said = _inequality(within)
+    if sign[0] == "<":
+        return pieces, said
+    if sign[0] == ">":
+        return _complement(pieces), said
+    ends = [Piece(low, True, low, True), Piece(high, True, high, True)]
+    return (ends if sign == "=" else _complement(ends)), said
 
 
 def _merged(pieces: list[Piece]) -> Pieces:

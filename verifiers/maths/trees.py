@@ -64,6 +64,15 @@ def negative(node: Node) -> Node:
     return Node("neg", (operand(node),))
 
 
+def transposed(node: Node) -> Node:
+    """Rows as columns; a row in plain brackets, `(1, 2)^T` or `[1, 2]^T`, is a column."""
+    if node.kind != "matrix":
+        return Node("matrix", node.args, (len(node.args), 1))
+    rows, columns = fraction_of(node)
+    cells = tuple(node.args[k * columns + j] for j in range(columns) for k in range(rows))
+    return Node("matrix", cells, (columns, rows))
+
+
 def letters_of(node: Node) -> str | None:
     r"""The letters of a symbol or of a product of symbols: `\\overline{AB}`."""
     if node.kind in ("symbol", "text"):

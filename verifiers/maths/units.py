@@ -64,7 +64,12 @@ _DIMENSIONS: dict[str, Dimension] = {
     "charge": (("current", 1), ("time", 1)),
     "voltage": (("current", -1), ("length", 2), ("mass", 1), ("time", -3)),
     "resistance": (("current", -2), ("length", 2), ("mass", 1), ("time", -3)),
+    "capacity": (("current", 2), ("length", -2), ("mass", -1), ("time", 4)),
+    "induction": (("current", -1), ("mass", 1), ("time", -2)),
+    "inductance": (("current", -2), ("length", 2), ("mass", 1), ("time", -2)),
     "amount": (("amount", 1),),
+    "concentration": (("amount", 1), ("length", -3)),
+    "level": (("level", 1),),
     "temperature": (("temperature", 1),),
     "angle": (("angle", 1),),
     "generic": (("unit", 1),),
@@ -87,6 +92,7 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("yard", "yd yds", "length", 9144, 10**4),
     ("mile", "mi", "length", 1609344, 1000),
     ("nautical_mile", "nmi", "length", 1852, 1),
+    ("angstrom", "Å ångström", "length", 1, 10**10),
     ("light_year", "ly lightyear", "length", 9460730472580800, 1),
     ("acre", "", "area", 40468564224, 10**7),
     ("hectare", "ha", "area", 10**4, 1),
@@ -139,6 +145,9 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("megapascal", "MPa", "pressure", 10**6, 1),
     ("gigapascal", "GPa", "pressure", 10**9, 1),
     ("atmosphere", "atm", "pressure", 101325, 1),
+    ("bar", "", "pressure", 10**5, 1),
+    ("millibar", "mbar", "pressure", 100, 1),
+    ("torr", "Torr mmHg", "pressure", 101325, 760),
     ("joule", "J", "energy", 1, 1),
     ("kilojoule", "kJ", "energy", 1000, 1),
     ("megajoule", "MJ", "energy", 10**6, 1),
@@ -146,6 +155,10 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("kilowatt_hour", "kWh", "energy", 3600000, 1),
     ("megawatt_hour", "MWh", "energy", 3600000000, 1),
     ("electronvolt", "eV", "energy", 1602176634, 10**28),
+    ("millielectronvolt", "meV", "energy", 1602176634, 10**31),
+    ("kiloelectronvolt", "keV", "energy", 1602176634, 10**25),
+    ("megaelectronvolt", "MeV", "energy", 1602176634, 10**22),
+    ("gigaelectronvolt", "GeV", "energy", 1602176634, 10**19),
     ("calorie", "cal", "energy", 4184, 1000),
     ("kilocalorie", "kcal", "energy", 4184, 1),
     ("watt", "W", "power", 1, 1),
@@ -156,8 +169,18 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("ampere", "A amp", "current", 1, 1),
     ("milliampere", "mA milliamp", "current", 1, 1000),
     ("microampere", "μA microamp", "current", 1, 10**6),
-    ("coulomb", "", "charge", 1, 1),
+    ("coulomb", "C", "charge", 1, 1),
+    ("millicoulomb", "mC", "charge", 1, 1000),
     ("microcoulomb", "μC", "charge", 1, 10**6),
+    ("nanocoulomb", "nC", "charge", 1, 10**9),
+    ("farad", "F", "capacity", 1, 1),
+    ("microfarad", "μF", "capacity", 1, 10**6),
+    ("nanofarad", "nF", "capacity", 1, 10**9),
+    ("picofarad", "pF", "capacity", 1, 10**12),
+    ("tesla", "T", "induction", 1, 1),
+    ("millitesla", "mT", "induction", 1, 1000),
+    ("henry", "H", "inductance", 1, 1),
+    ("millihenry", "mH", "inductance", 1, 1000),
     ("volt", "V", "voltage", 1, 1),
     ("millivolt", "mV", "voltage", 1, 1000),
     ("kilovolt", "kV", "voltage", 1000, 1),
@@ -167,6 +190,9 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("mole", "mol mols", "amount", 1, 1),
     ("millimole", "mmol", "amount", 1, 1000),
     ("kilomole", "kmol", "amount", 1000, 1),
+    ("molar", "", "concentration", 1000, 1),
+    ("millimolar", "mM", "concentration", 1, 1),
+    ("decibel", "dB", "level", 1, 1),
     ("kelvin", "K", "temperature", 1, 1),
     ("celsius", "℃ centigrade", "temperature", 1, 1),
     ("fahrenheit", "℉", "temperature", 5, 9),
@@ -186,9 +212,12 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("ruble", "₽ RUB rouble", "rub", 1, 1),
 )
 _OFFSETS = {"celsius": (27315, 100), "fahrenheit": (45967, 180)}
-_SECOND_MEANING = {"pound": "sterling", "cent": "eurocent", "yen": "yuan"}
+_SECOND_MEANING = {
+    "pound": "sterling", "cent": "eurocent", "yen": "yuan", "coulomb": "celsius",
+    "farad": "fahrenheit",
+}  # fmt: skip
 # Only the names that mean both: `lb` is no money, `£` no mass, `JPY` not the yuan.
-_AMBIGUOUS = frozenset(["pound", "cent", "¢", "¥"])
+_AMBIGUOUS = frozenset(["pound", "cent", "¢", "¥", "C", "F"])
 _PAIRS = frozenset(
     ["fluid ounce", "fl oz", "nautical mile", "light year", "metric ton", "metric tonne",
      "short ton", "us dollar", "us cent", "watt hour", "kilowatt hour", "megawatt hour"]
@@ -203,13 +232,10 @@ _ANY_CASE = frozenset(
 _SHORT = frozenset(["day", "cup", "ton", "won", "yen", "ohm", "amp", "rad"])
 
 _SCALES = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 1000,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
+    "dozen": 12, "score": 20, "gross": 144, "lakh": 10**5, "crore": 10**7,
+    "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "tens": 10, "hundreds": 100, "thousands": 1000, "millions": 10**6, "billions": 10**9,
+}  # fmt: skip
 
 # Words that change the number or make a statement of it: with one of them it is no name of a thing.
 _NO_THING_WORDS = """
@@ -234,6 +260,7 @@ hundreds thousands millions billions trillions dozens once twice thrice double t
 twofold first true false yes answer final solution solutions real wrong incorrect mistaken inverse
 reciprocal opposite conjugate complement transpose repeating recurring rounded imaginary radical
 unless maybe perhaps probably possibly otherwise except instead depending assuming likely unlikely
+nonzero excluding versus short tenths millionth millionths billionth billionths lakhs crores scores
 exponent invalid impossible inclusive exclusive respectively
 """
 _NO_THING = frozenset(_NO_THING_WORDS.split())
@@ -317,7 +344,8 @@ def _named(word: str) -> Unit | None:
         return unit
     low = word.lower()
     if len(low) < 4:
-        return table.get(low) if low in _ANY_CASE or low in _SHORT else None
+        same = word.islower() or word.isupper() or (word.istitle() and low not in ("mm", "ml"))
+        return table.get(low) if low in _SHORT or (same and low in _ANY_CASE) else None
     # A symbol has no plural: `Pas` is not `Pa`.
     one = singular(low)
     return table.get(one) if len(one) > 3 or one in _SHORT else None
@@ -329,11 +357,12 @@ _FONT = re.compile(
     r"(?![A-Za-z])\*?"
 )
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_POWER = re.compile(r"\^\s*\{\s*(-?[0-9]{1,2})\s*\}")
 _INNER = re.compile(r"(?<!\^)\{([^{}]*)\}")
 _DEGREE = re.compile(r"\^\s*\{?\s*\\(?:circ|degree)(?![A-Za-z])\s*\}?|\\degrees?(?![A-Za-z])|[º˚]")
 _SIGNS = {
     "\\mu": "μ", "\\Omega": "Ω", "\\ohm": "Ω", "\\cdot": "·", "\\pounds": "£", "\\pound": "£",
-    "\\euro": "€", "\\cent": "¢", "\\yen": "¥",
+    "\\euro": "€", "\\cent": "¢", "\\cents": "¢", "\\yen": "¥", "\\rupee": "₹", "\\AA": "Å",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _SCALE_OF_DEGREES = re.compile(
@@ -355,6 +384,7 @@ def _bare(text: str) -> str | None:
     if "\\" in text or "{" in text:
         text = _FONT.sub(" ", text)
         text = _DEGREE.sub("°", _SPACES.sub(" ", text)).replace("\\$", " \ue000 ")
+        text = _POWER.sub(r"^\1 ", text)
         # Braces hold names, powers or the halves of a fraction; three levels are plenty.
         for _ in range(3):
             text = _INNER.sub(r" \1 ", _FRACTION.sub(r" (\1)/(\2) ", text))
@@ -618,7 +648,11 @@ def _thing(words: list[str], dressed: bool) -> str | None:
     """The normal name of a counted thing, or None where the words may say anything else."""
     if not 0 < len(words) <= 4:
         return None
-    low = [word.lower().replace("’", "'") for word in words]
+    # Capitals within a word tell apart: `MeV` and `meV`.
+    low = [
+        word if any(map(str.isupper, word[1:])) and not word.isupper() else word.lower()
+        for word in (word.replace("’", "'") for word in words)
+    ]
     if any(word in _NO_THING for word in low):
         return None
     # A letter or two without dress is a product of variables, not a word.

@@ -26,6 +26,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
+from flint import arb
+
 from tracefactory.verifiers.maths.decide import (
     Decision,
     decide,
@@ -37,7 +39,7 @@ from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.parse import parse
 from tracefactory.verifiers.maths.values import NotAValue, lowered
-from tracefactory.verifiers.stepping.doubt import NEAR, in_doubt, unit_behind
+from tracefactory.verifiers.stepping.doubt import NEAR, Doubts, unit_behind
 from tracefactory.verifiers.stepping.formulas import Chain, Side, chains
 from tracefactory.verifiers.stepping.outcomes import (
     FALSE,
@@ -59,6 +61,8 @@ MAX_SUSPECTS = 20
 WORK = 3_000_000
 """Units of one decision (maths/tiers.py): about nanoseconds."""
 _BITS = 128
+_HUGE = arb(2) ** 2000
+_TINY = arb(2) ** -2000
 
 _REFUSED = re.compile(
     r"""\\(?:dots[a-z]?|[lc]dots|pm|mp|[bp]?mod|star|sum|prod|int|lim|bigcirc|phantom|underbrace
@@ -153,17 +157,20 @@ class _Suspect(NamedTuple):
 
 
 def algebra_steps(
-    statement: str, text: str, known: Mapping[int, Step], own: frozenset[str]
+    statement: str, text: str, known: Mapping[int, Step], doubts: Doubts
 ) -> list[Step]:
-    """The steps of the text that are not `known` already, by the place of their relation."""
-    return _Algebra(statement, text, known, own).steps()
+    """The steps of the text that are not `known` already, by the place of their relation.
+
+    The text is the response, with blanks for lines that are not to be read.
+    """
+    return _Algebra(statement, text, known, doubts).steps()
 
 
 class _Algebra:
     def __init__(
-        self, statement: str, text: str, known: Mapping[int, Step], own: frozenset[str]
+        self, statement: str, text: str, known: Mapping[int, Step], doubts: Doubts
     ) -> None:
-        self.statement, self.text, self.known, self.own = statement, text, known, own
+        self.statement, self.text, self.known, self.doubts = statement, text, known, doubts
         self.called = frozenset(_CALLED.findall(statement)) | frozenset(_CALLED.findall(text))
         self.is_modular = (
             _MODULAR.search(statement) is not None or _MODULAR.search(text) is not None
@@ -191,11 +198,10 @@ class _Algebra:
 
     def add(self, chain: Chain, index: int, outcome: int) -> None:
         left, right, at = chain.sides[index], chain.sides[index + 1], chain.links[index].at
-        if outcome == FALSE:
-            shown = self.text[left.start : right.end]
-            doubt = self.is_modular or chain.listed or in_doubt(self.text, left.start, right.end)
-            if doubt or any(sign in shown for sign in self.own):
-                outcome = UNCHECKABLE
+        if outcome == FALSE and (
+            self.is_modular or chain.listed or self.doubts.about(left.start, right.end)
+        ):
+            outcome = UNCHECKABLE
         key = "".join(left.text.split()) + "="
         shown = " ".join(
             self.text[left.start : left.start + 2 * MAX_SHOWN][: right.end - left.start].split()
@@ -360,9 +366,14 @@ class _Algebra:
         same = same_up_to_factor(before.difference, equation.difference, positive=False)
         if same.equal and same.certainty == "proved":
             self.add(chain, 0, TRUE)
-        elif follows and alone and len(names) == 1:
-            if not _ONE_OF_SEVERAL.match(self.text, end) and _contradict(before, equation):
-                self.add(chain, 0, FALSE)
+        elif (
+            follows
+            and alone
+            and len(names) == 1
+            and not _ONE_OF_SEVERAL.match(self.text, end)
+            and _contradict(before, equation)
+        ):
+            self.add(chain, 0, FALSE)
 
     def is_first(self, start: int) -> bool:
         """Is no equation, and no other case, near before this place?"""
@@ -445,7 +456,8 @@ def _rounding(exact: Node, shown: _Reading, approximate: bool) -> str:
         off = abs(Fraction(*fraction) - target)
     else:
         ball = value_ball(exact, _BITS)
-        if ball is None or not ball.is_finite():
+        # As a fraction, 2^(3^35) would have more digits than there is memory.
+        if ball is None or not _TINY < abs(ball) < _HUGE:
             return "near"
         middle = ball.mid().fmpq()
         off = abs(Fraction(int(middle.p), int(middle.q)) - target)

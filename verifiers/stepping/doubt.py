@@ -1,12 +1,14 @@
 """What the text around a step says about it: that it is denied, supposed, or in other units.
 
-Asked only where a step would be called false; then any of these leaves doubt. Each look is at a
-few characters near the step, so that the whole stays linear.
+Asked only where a step would be called false; then any of these leaves doubt. The words are looked
+for once in the whole response, so that the work stays linear.
 
 Not here: doubts in the notation of the step itself (scanner.py, algebra.py).
 """
 
 import re
+from bisect import bisect_left, bisect_right
+from functools import cached_property
 
 from tracefactory.verifiers.stepping.rationals import Rational
 
@@ -19,25 +21,23 @@ _BASES = r"""
     base[- ]?(?:[0-9]+|\$|two|three|four|five|six|seven|eight|nine) | in\ base | binary | octal
   | hex(?:adecimal)? | xor | bitwise | boolean | GF"""
 _RINGS = r"""\\math(?:bb|bf)\s?\{?\s?[ZF] | \bZ_\{?[0-9]"""
-_DENIED = re.compile(
-    rf"""\b(?: not | never | cannot | false | wrong | incorrect | untrue | mistake\w* | error
-          | fails? | contradict\w* | impossible | absurd | suppose | supposing | assum\w* | pretend
-          | whether | instead | try | trying | guess | test\w* | would\ (?:imply|mean|need)
-          | we['’]d | clock | left\ to\ right | ignor\w* | concat\w* | {_BASES} )\b
+_DENIED = rf"""not | never | cannot | false | wrong | incorrect | untrue | fails? | contradict\w*
+    | impossible | absurd | clock | left\ to\ right | ignor\w* | concat\w* | {_BASES}"""
+_DENIED_BEFORE = re.compile(
+    rf"""\b(?: {_DENIED} | mistake\w* | error | suppose | supposing | assum\w* | pretend | whether
+          | instead | try | trying | guess | test\w* | would\ (?:imply|mean|need) | we['’]d )\b
       | n['’]t\b | ≠ | \\neq?\b | {_RINGS}""",
     re.VERBOSE | re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    rf"""\b(?: not | never | cannot | no | false | wrong | incorrect | untrue | fails? | absurd
-          | contradict\w* | impossible | extraneous | remainder | left\ ?over | round\w* | cut\ off
-          | truncat\w* | R\s?[0-9]+ | full | whole | o['’]clock | clock | [ap]m
-          | left\ to\ right | ignor\w* | concat\w* | {_BASES} )\b
+    rf"""\b(?: {_DENIED} | no | extraneous | remainder | left\ ?over | round\w* | cut\ off
+          | truncat\w* | R\s?[0-9]+ | full | whole | [ap]m )\b
       | n['’]t\b | ≠ | \\neq?\b | [?✗✘❌] | {_RINGS}""",
     re.VERBOSE | re.IGNORECASE,
 )
 # A formula on lines of its own belongs to the sentence around it.
 _SENTENCE_END = re.compile(
-    r"[.!?](?=\s|$)|(?<![\[$}])\n(?!\s*(?:\\\[|\$\$|\\begin))",
+    r"[.!?](?=\s|$)|(?<![\[$}])\n(?!\s{0,20}(?:\\\[|\$\$|\\begin))",
 )
 
 # "3/4 = 45 minutes": the value says in a smaller unit, or of a whole, what the left side says.
@@ -68,11 +68,36 @@ _SUM = re.compile(
 )
 
 
-def in_doubt(text: str, start: int, end: int) -> bool:
-    """Do the words of its sentence deny or suppose the step in text[start:end]?"""
-    before = _SENTENCE_END.split(text[max(0, start - NEAR) : start])[-1]
-    behind = text[end : end + BEHIND]
-    return _DENIED.search(before) is not None or _DENIED_BEHIND.search(behind) is not None
+class Doubts:
+    """What a problem and the words of a response leave in doubt; looked for once, when asked."""
+
+    def __init__(self, statement: str, response: str) -> None:
+        self.response = response
+        self.own = own_signs(statement)
+
+    def about(self, start: int, end: int) -> bool:
+        """Is the step in response[start:end] denied, supposed, or in signs of another meaning?"""
+        ends, before, behind = self.places
+        sentence = bisect_right(ends, start)
+        begin = max(start - NEAR, ends[sentence - 1] if sentence else 0)
+        if _any_within(before, begin, start) or _any_within(behind, end, end + BEHIND):
+            return True
+        step = self.response[start:end]
+        return any(sign in step for sign in self.own)
+
+    @cached_property
+    def places(self) -> tuple[list[int], list[int], list[int]]:
+        """Where sentences end, and where words stand that leave doubt of what follows or precedes."""
+        return (
+            [found.end() for found in _SENTENCE_END.finditer(self.response)],
+            [found.start() for found in _DENIED_BEFORE.finditer(self.response)],
+            [found.start() for found in _DENIED_BEHIND.finditer(self.response)],
+        )
+
+
+def _any_within(places: list[int], begin: int, end: int) -> bool:
+    at = bisect_left(places, begin)
+    return at < len(places) and places[at] < end
 
 
 def other_unit(
@@ -116,40 +141,10 @@ def own_signs(statement: str) -> frozenset[str]:
 
 
 _PLAIN_WORDS = frozenset(
-    [
-        "and",
-        "so",
-        "which",
-        "is",
-        "as",
-        "for",
-        "or",
-        "because",
-        "since",
-        "we",
-        "then",
-        "thus",
-        "hence",
-        "therefore",
-        "by",
-        "but",
-        "if",
-        "where",
-        "when",
-        "while",
-        "that",
-        "this",
-        "these",
-        "it",
-        "he",
-        "she",
-        "they",
-        "the",
-        "from",
-        "giving",
-        "making",
-        "meaning",
-    ]
+    """
+    a and as because but by for from giving he hence if is it making meaning or she since so that
+    the then therefore these they this thus we when where which while
+    """.split()  # noqa: SIM905 - words read better so
 )
 
 

@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from itertools import pairwise
 
-from tracefactory.verifiers.stepping.doubt import in_doubt, other_unit
+from tracefactory.verifiers.stepping.doubt import Doubts, other_unit
 from tracefactory.verifiers.stepping.outcomes import (
     FALSE,
     MAX_SHOWN,
@@ -91,17 +91,16 @@ def _is_name(item: Item) -> bool:
 
 
 def line_steps(
-    text: str, begin: int, end: int, modulus: int | None, goes_on: bool, own: frozenset[str]
+    begin: int, end: int, modulus: int | None, goes_on: bool, doubts: Doubts
 ) -> list[Step]:
-    """The equations and congruences of the line text[begin:end], which has no marks.
+    """The equations and congruences of the line response[begin:end], which has no marks.
 
-    `goes_on` says whether the line before is unfinished, `own` are the signs that the problem
-    gives a meaning of its own.
+    `goes_on` says whether the line before is unfinished.
     """
-    bullet = BULLET.match(text, begin, end)
+    bullet = BULLET.match(doubts.response, begin, end)
     if bullet is not None:
         begin = bullet.end()
-    line = text[begin:end]
+    line = doubts.response[begin:end]
     scanner = Scanner(line)
     items = scanner.scan()
     if goes_on and items and isinstance(items[0], Run):
@@ -143,17 +142,17 @@ def line_steps(
             kind, outcome = "equation", _equal(left, right)
         else:
             continue
-        if outcome == FALSE and (
-            in_doubt(text, begin + left.start, begin + right.end)
+        is_doubted = outcome == FALSE and (
+            doubts.about(begin + left.start, begin + right.end)
             or (kind == "equation" and _is_meant_otherwise(line, left, scanner.places[at], right))
-            or any(sign in line[left.start : right.end] for sign in own)
-        ):
+        )
+        if is_doubted:
             outcome = UNCHECKABLE
         key = shown = ""
         if outcome == FALSE or recheck:
             key = _key(left, f"≡{near}" if kind == "congruence" else "=")
             shown = line[left.start : right.end][:MAX_SHOWN]
-        steps.append(Step(begin + scanner.places[at], kind, outcome, key, shown))
+        steps.append(Step(begin + scanner.places[at], kind, outcome, key, shown, is_doubted))
     return steps
 
 
@@ -163,7 +162,7 @@ def _is_meant_otherwise(line: str, left: Run, sign: int, right: Run) -> bool:
     if a is not None and b is not None and other_unit(line, left.start, sign, right.end, (a, b)):
         return True
     shown = line[left.start : right.end]
-    if "[" in shown or ("\\" in line and _LONG_EXPONENT.search(shown)):
+    if "[" in shown or ("\\" in shown and _LONG_EXPONENT.search(shown)):
         return True  # [7/2] = 3, 2\cdot3^24 = 72
     a, b = (evaluate([_POINTED.sub("", token) for token in run.tokens]) for run in (left, right))
     return a is not None and a == b  # 1.500 + 500 = 2.000

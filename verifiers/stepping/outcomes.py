@@ -24,3 +24,5 @@ class Step(NamedTuple):
     key: str
     """What a `Recheck:` line must restate; empty unless the step is false or on such a line."""
     text: str
+    is_doubted: bool = False
+    """Read and not right, but its words or notation leave doubt; nobody need look again."""
