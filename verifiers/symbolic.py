@@ -17,6 +17,7 @@ computer algebra, the last tier, can be stopped by a clock; such a verdict says 
 Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -39,11 +40,18 @@ from tracefactory.verifiers.maths.reading import Reading, bare, candidates, read
 from tracefactory.verifiers.maths.words import (
     clock,
     date,
+    is_letter_run,
     is_none,
+    labelled_parts,
     letter_choice,
     letter_set,
+    named_words,
+    phrases,
     plain,
+    said,
     same_clock,
+    undressed,
+    without_label,
     yes_no,
 )
 
@@ -196,8 +204,12 @@ def _hedged(decided: _Decided) -> _Decided:
 
 
 def _compare(want: Reading, text: str, options: _Options) -> _Decided:
+    text = without_label(text)
     if want.kind == "math" and want.node is not None:
-        return _mathematics(want, want.node, text, options)
+        decided = _mathematics(want, want.node, text, options)
+        if decided.comparison.equal or "\\" not in text or undressed(text) != undressed(want.text):
+            return decided
+        return _told(want, undressed(text), True, decided.reference)  # `\\text{pi}` for `pi`
     return _words(want, text, options)
 
 
@@ -232,28 +244,80 @@ def _words(want: Reading, text: str, options: _Options) -> _Decided:
     if want.kind == "choice":
         return _choice(want, stripped, options)
     if want.kind == "letters":
-        got = letter_set(stripped)
-        equal = got == want.word
         wanted = cast("frozenset[str]", want.word)
-        return _said(want, "".join(sorted(got or ())), equal, "".join(sorted(wanted)))
+        got = letter_set(stripped)
+        together = undressed(stripped)
+        if got is None and is_letter_run(together):
+            got = frozenset(together)
+        return _told(want, "".join(sorted(got or ())), got == wanted, "".join(sorted(wanted)))
     if want.kind == "yes_no":
         got = yes_no(stripped)
-        return _said(want, got or plain(stripped), got == want.word)
+        return _told(want, got or plain(stripped), got == want.word)
     if want.kind == "none":
         got = is_none(stripped)
-        equal = got == want.word
-        if not equal and want.word == "none":
+        restricted = str(want.word).startswith("none")
+        equal = got == want.word or (got == "none" and restricted)
+        if not equal and restricted:
             try:
                 equal = any(node == Node("set") for node in candidates(stripped))
             except Unreadable:
                 equal = False
-        return _said(want, got or plain(stripped), equal)
+        return _told(want, got or plain(stripped), equal)
     if want.kind == "date":
         got = date(stripped)
-        return _said(want, str(got), got == want.word or plain(stripped) == plain(want.text))
+        return _told(want, str(got), got == want.word or plain(stripped) == plain(want.text))
     if want.kind == "clock":
         return _time(want, stripped, options)
-    return _said(want, plain(stripped), plain(stripped) == want.word)
+    if want.kind == "parts":
+        return _parts(want, stripped, options)
+    return _texts(want, stripped) if want.kind == "texts" else _text(want, stripped, options)
+
+
+def _text(want: Reading, text: str, options: _Options) -> _Decided:
+    """Letter by letter; a product of letters that may be a word, as such if it has signs."""
+    name, words = named_words(want.text)
+    own, got = named_words(text)
+    equal = said(got) == said(words) and (own == name or not (own and name))
+    if not equal and is_letter_run(words):
+        equal = letter_set(text) == frozenset(words)  # `A, B, D` for `ABD`
+    if not equal and want.node is not None and _SIGN.search(text) is not None:
+        return _mathematics(want, want.node, text, options)
+    return _told(want, plain(text), equal)
+
+
+_SIGN = re.compile(r"\\(?:cdot|times)|[*^·×]")
+
+
+def _texts(want: Reading, text: str) -> _Decided:
+    """A list of words: complete, and in order only where its order counts."""
+    ordered, items = cast("tuple[bool, tuple[str, ...]]", want.word)
+    _, got = phrases(text)
+    equal = got == items if ordered else sorted(got) == sorted(items)
+    return _told(want, ", ".join(got), equal, ", ".join(items))
+
+
+def _parts(want: Reading, text: str, options: _Options) -> _Decided:
+    """Part by part: by the labels if the answer has them, else in their order."""
+    wanted = cast("tuple[tuple[str, str], ...]", want.word)
+    found = labelled_parts(text)
+    if found is None:
+        pieces = _APART.split(text)
+        found = tuple(zip((label for label, _ in wanted), pieces, strict=False))
+        found = found if len(pieces) == len(wanted) else ()
+    values = dict(found)
+    if len(found) != len(wanted) or values.keys() != dict(wanted).keys():
+        return _told(want, text, False, want.text)
+    worst = _told(want, text, True, want.text)
+    for label, value in wanted:
+        part = _compare(read_reference(value), values[label], options)
+        if part.comparison.equal is not True:
+            return part._replace(kind="parts")
+        if part.comparison.certainty == "probable":
+            worst = part
+    return worst._replace(kind="parts", reference=want.text, answer=text[:200])
+
+
+_APART = re.compile(r"\s*[,;]\s+(?:and\s+)?|\s+and\s+")
 
 
 def _choice(want: Reading, text: str, options: _Options) -> _Decided:
@@ -264,27 +328,27 @@ def _choice(want: Reading, text: str, options: _Options) -> _Decided:
         if rest and not letter_choice(rest):
             inner = _compare(read_reference(rest), text, options)
             return inner._replace(kind="choice")
-        return _said(want, plain(text), False, letter)
+        return _told(want, plain(text), False, letter)
     if got[0] != letter:
-        return _said(want, got[0], False, letter)
+        return _told(want, got[0], False, letter)
     if rest and got[1]:
         inner = _compare(read_reference(rest), got[1], options)
         return inner._replace(kind="choice")
-    return _said(want, letter, True, letter)
+    return _told(want, letter, True, letter)
 
 
 def _time(want: Reading, text: str, options: _Options) -> _Decided:
     got = clock(text)
     if got is not None:
-        return _said(
+        return _told(
             want, str(got), same_clock(cast("tuple[int, str | None, int]", want.word), got)
         )
     if want.node is not None and want.node.kind == "ratio":
         return _mathematics(want, want.node, text, options)
-    return _said(want, plain(text), False)
+    return _told(want, plain(text), False)
 
 
-def _said(want: Reading, got: str, equal: bool, reference: str | None = None) -> _Decided:
+def _told(want: Reading, got: str, equal: bool, reference: str | None = None) -> _Decided:
     comparison = Comparison(equal, "equal" if equal else "different", "text")
     return _Decided(
         comparison, want.kind, str(want.word) if reference is None else reference, got[:200]

@@ -159,6 +159,23 @@ class Amounts:
         return Comparison(found, "within" if found else "different", "tolerance", "proved")
 
 
+def shows(decimals: Node, exact: Node) -> bool | None:
+    """Are the decimals of a value right to one of their last digit, rounded or cut off?
+
+    None where that cannot be told, or they are no decimals.
+    """
+    try:
+        shown, value = value_of(Node("approx", (decimals,))), value_of(exact)
+    except NotAValue:
+        return None
+    center = _rational(shown.node)
+    if shown.half is None or center is None or symbols(value.node) or shown.unit or value.unit:
+        return None
+    (top, bottom), (a, b) = center, shown.half
+    low, high = ((top * b + sign * 2 * a * bottom, bottom * b) for sign in (-1, 1))
+    return within(value.node, low, high)
+
+
 def _asked(one: Node, other: Node, tier: str) -> Comparison:
     """What no tier could tell is asked of computer algebra."""
     found = cas.equal(one, other)

@@ -9,7 +9,7 @@ Not here: reading text (reading.py), deciding whether two expressions are equal 
 from collections.abc import Callable, Iterable
 from itertools import combinations
 
-from tracefactory.verifiers.maths.amounts import Amounts
+from tracefactory.verifiers.maths.amounts import Amounts, shows
 from tracefactory.verifiers.maths.comparison import (
     EQUAL,
     Comparison,
@@ -128,7 +128,9 @@ class _Comparer(Amounts):
             if sides[0].kind in ITEMS:
                 return wrong("several")
         if signs and signs[0] == "~":
-            # `\sqrt2 \approx 1.41` says the root; the decimals only show it.
+            # `\sqrt2 \approx 1.41` says the root; the decimals only show it, if they do.
+            if shows(sides[1], sides[0]) is False:
+                return wrong("false_equation")
             sides, signs = [*sides[:1], *sides[2:]], signs[1:]
         for k in range(len(sides) - 1):
             link = self.single_values(sides[k], sides[k + 1])

@@ -198,15 +198,34 @@ class Brackets(Atoms):
         return Node("matrix", cells, (len(rows), width))
 
     def cases(self) -> Node:
-        r"""`\begin{cases} x = 1 \\ y = 2 \end{cases}`: a system, as the list of its equations."""
-        inner = self.answer()
+        r"""`\begin{cases} x = 1 \\ y = 2 \end{cases}`, a system: the list of its equations.
+
+        A function in pieces is the list of its pairs of value and condition.
+        """
+        items: list[Node] = []
+        while self.found[self.at][:2] != ("c", "end"):
+            item = self.relation()
+            while self.found[self.at][1] == ",":
+                self.at += 1
+            if self.found[self.at][1] == "&":
+                self.at += 1
+                item = Node("tuple", (item, self.condition()), "()")
+            elif item.kind != "relation":
+                raise Unreadable("matrix")
+            items.append(item)
+            while self.found[self.at][1] in ("\\\\", ",", ";", "."):
+                self.at += 1
         if "".join(token[1] for token in self.found[self.at : self.at + 4]) != "end{cases}":
             raise Unreadable("matrix")
         self.at += 4
-        items = inner.args if inner.kind == "list" else (inner,)
-        if any(item.kind != "relation" for item in items):
-            raise Unreadable("matrix")
-        return Node("list", items, ",")
+        return Node("list", tuple(items), ",")
+
+    def condition(self) -> Node:
+        r"""`x < 0`, `\text{if } x < 0`, `\text{otherwise}`."""
+        kind, value, _, _ = self.found[self.at]
+        if kind in "tl" and value.lower() in ("if", "for", "when"):
+            self.at += 1
+        return self.relation()
 
     def cell(self) -> Node:
         """One entry of a matrix or vector."""

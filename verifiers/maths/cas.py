@@ -40,7 +40,7 @@ class CasOutcome(NamedTuple):
 
 
 def equal(
-    a: Node, b: Node, timeout_s: float = 2.0, *, integers: Set[str] = frozenset()
+    a: Node, b: Node, timeout_s: float = 1.5, *, integers: Set[str] = frozenset()
 ) -> CasOutcome:
     """Are the two equal wherever both are defined, all symbols being real numbers?
 

@@ -72,6 +72,10 @@ class Cursor:
         """Terms with plus and minus between them."""
         raise NotImplementedError
 
+    def relation(self) -> Node:
+        """Sides with relations between them."""
+        raise NotImplementedError
+
     def power(self) -> Node:
         """An atom with its exponents, factorials and degree signs."""
         raise NotImplementedError

@@ -162,7 +162,7 @@ _SYNONYMS = {
     "varepsilon": "epsilon", "varrho": "rho", "arctg": "arctan", "lg": "log",
 }  # fmt: skip
 _SKIPPED = frozenset([
-    "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "big",
+    "left", "right", "middle", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "big",
     "Big", "bigg", "Bigg", "bigm", "displaystyle", "textstyle", "scriptstyle", "limits",
     "nolimits", "quad", "qquad", "thinspace", "medspace", "thickspace", "negthinspace", "enspace",
     "hfill", "hline", "centering", "bf", "rm", "it", "strut", "dotsb", "nobreak", "allowbreak",
@@ -378,6 +378,9 @@ def _words(
     if not bare:
         if "," in held or ";" in held:
             found.append(("o", ",", start, end))
+        return end
+    if bare == "mod":
+        found.append(("o", bare, start, end))
         return end
     if bare in _UPRIGHT and name in _UNIT_FONTS:
         found.append(("l", bare, start, end))

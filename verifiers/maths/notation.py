@@ -51,17 +51,18 @@ _RULES = [
     Rule(needs, re.compile(pattern), instead)
     for needs, pattern, instead in (
         ("\\text{,}", r"(?<=[0-9])\\text\{,\}(?=[0-9]{3})", "{,}"),
-        (
-            "\\text{",
-            r"\\text ?\{ ?\\(?=mu |Omega|AA|circ)",
-            r"\\mathrm{\\",
-        ),
         # Units: a fraction of two, and one with a full stop.
         (
             "frac",
             rf"\\[dt]?frac ?\{{ ?{_FONT}\{{([^{{}}]{{1,40}})\}} ?\}} ?"
             rf"\{{ ?{_FONT}\{{([^{{}}]{{1,40}})\}} ?\}}",
             r"\\text{ \1/\2}",
+        ),
+        (
+            "frac",
+            r"(?<=[0-9])((?: |\\[,;: ])*)\\[dt]?frac ?\{ ?(km|mi|m|ft|g|kg|mol) ?\} ?"
+            r"\{ ?(h|hr|s|(?:c?m|ft)\^\{?3\}?|L) ?\}",
+            r"\1\\text{ \2/\3}",
         ),
         (". ", r"\b(sq|cu|in|ft|yd|lb|oz|hr|min|sec|mi|cm)\.(?= |$|\})", r"\1"),
         (".", r"\b(sq|cu|in|ft|yd|lb|oz|hr|min|sec|mi|cm)\.$", r"\1"),
@@ -95,6 +96,12 @@ _RULES = [
             _chosen,
         ),
         ("C", r"(?<![A-Za-z0-9_.}])(?P<n>[0-9]{1,3})(?P<letter>C)(?P<k>[0-9]{1,3})(?![A-Za-z0-9.])", _chosen),
+        # A set with a condition, its braces without backslashes.
+        (
+            "{",
+            r"^\{( ?[a-z] ?(?:\\in ?(?:\\mathbb ?\{ ?R ?\}|\\mathbb R|\\R) ?)?(?:\||\\mid|:)[^{}|]*)\}$",
+            r"\\{\1\\}",
+        ),
         # Bases.
         ("base", r"^\(?([0-9A-F]{1,40})\)? ?" + _BASED.format(words="|".join(_BASES)), _in_base),
         ("0x", r"^0x([0-9A-F]{1,40})$", r"\1_{16}"),

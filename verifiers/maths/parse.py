@@ -120,7 +120,10 @@ class Parser(Arithmetic):
 
     def union(self) -> Node:
         """Sets with their signs between them."""
+        braces = self.found[self.at][1] == "{"
         first = self.ratio()
+        if braces and first.kind in OPERAND and self.is_set_sign():  # `{2} ∪ (3, 4)`
+            first = Node("set", (first,))
         while self.is_set_sign():
             sign = self.found[self.at][1]
             self.at += 1

@@ -112,6 +112,8 @@ _STYLES = (
     "half",
     "tiny",
     "large",
+    "below",
+    "above",
 )
 
 
@@ -123,7 +125,7 @@ def _whole(rng: random.Random, place: int, offset: int) -> int:
 
 
 def _coordinate(rng: random.Random, style: str, hints: list[float]) -> float:
-    # Multiples of 2^-16 that are no multiples of 2^-15, exact as floats.
+    # Mostly multiples of 2^-16 that are no multiples of 2^-15, exact as floats.
     part = (2 * rng.randrange(1, 2**15) + 1) / 2**16
     if style == "unit":
         return part
@@ -139,6 +141,8 @@ def _coordinate(rng: random.Random, style: str, hints: list[float]) -> float:
         return -1 - 40 * part
     if style == "half":
         return rng.randrange(-6, 6) + 0.5
+    if style in ("below", "above"):  # where a whole part jumps
+        return rng.randrange(-6, 7) + (1 if style == "above" else -1) / 2**40
     if style == "tiny":
         return part / rng.choice((64, -64, 4096))
     if style == "large":

@@ -17,18 +17,27 @@ from tracefactory.verifiers.maths.parse import parse
 from tracefactory.verifiers.maths.printing import short
 from tracefactory.verifiers.maths.words import (
     clock,
+    counted,
     date,
+    fraction_words,
+    holds_words,
     is_none,
+    is_word,
+    labelled_parts,
     letter_choice,
     letter_set,
+    named_set,
+    named_words,
     number_words,
+    ordinal,
+    phrases,
     plain,
+    said,
     undressed,
     yes_no,
 )
 
 _INTEGER = re.compile(r"-?[0-9]{1,400}")
-_LETTERS = re.compile(r"[A-Za-z][A-Za-z .'-]+")
 _SLASHED_DATE = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}")
 _APPROXIMATELY = re.compile(
     r"(?:\\text\{\s*)?(?:approximately|approx\.?|about|around|roughly)(?:\s*\})?[\s~]+",
@@ -40,18 +49,19 @@ _AROUND = re.compile(
     r"|\s*\\tag\*?\{[^{}]*\}$"
 )
 _GAPS = ("\\,", "\\;", "\\:", "\\!", "\\ ", "\\\\")
-_PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
+_PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ("_", "_"))
 
 
 class Reading(NamedTuple):
     """What a text is, as an answer."""
 
     kind: str
-    """`math`, `choice`, `letters`, `yes_no`, `date`, `clock`, `none` or `text`."""
+    """`math`, `choice`, `letters`, `yes_no`, `date`, `clock`, `none`, `parts`, `texts` or `text`."""
     node: Node | None
     """The tree, if it can be mathematics at all."""
     word: object
-    """The letter, the set of letters, the date, the time, or the plain words."""
+    """The letter, the set of letters, the date, the time, the labelled parts, the items and whether
+    they are ordered, or the plain words."""
     text: str
     """Without the dress around it."""
     shown: str = ""
@@ -98,6 +108,9 @@ def read_reference(text: str) -> Reading:
     if len(text) > MAX_CHARS:
         return Reading("text", None, None, text, "", "too_long")
     stripped = bare(text)
+    parts = labelled_parts(stripped)
+    if parts is not None:
+        return Reading("parts", None, parts, stripped)
     words = None if _is_formula(stripped) else _worded(stripped)
     if words is not None:
         return words
@@ -105,8 +118,8 @@ def read_reference(text: str) -> Reading:
         node = parse(stripped)
     except Unreadable as error:
         return _unread(stripped, str(error))
-    if node.kind == "text" or _is_word(stripped):
-        return Reading("text", None, plain(stripped), stripped)
+    if _is_text(stripped, node):
+        return _text(stripped, node)
     return Reading("math", node, None, stripped, short(node))
 
 
@@ -148,10 +161,30 @@ def _worded(text: str) -> Reading | None:
     time = clock(text)
     if time is not None:
         return Reading("clock", _parsed(text), time, text)
+    node = _spoken(text)
+    if node is not None:
+        return Reading("math", node, None, text, short(node))
+    if ordinal(text) is not None:
+        return Reading("text", None, said(text), text)
+    amount = counted(text)
+    return None if amount is None else _amount(text, amount)
+
+
+def _spoken(text: str) -> Node | None:
+    """Numbers and sets in words alone."""
     count = number_words(text)
     if count is not None:
-        return Reading("math", number(count), None, text, str(count))
-    return None
+        return number(count)
+    part = fraction_words(text)
+    if part is not None:
+        return number(*part)
+    name = named_set(text)
+    return None if name is None else Node("named_set", (), name)
+
+
+def _amount(text: str, amount: str) -> Reading | None:
+    node = _parsed(amount)
+    return None if node is None else Reading("math", node, None, text, short(node))
 
 
 def _is_choice(text: str, rest: str) -> bool:
@@ -169,13 +202,38 @@ def _parsed(text: str) -> Node | None:
         return None
 
 
-def _is_word(text: str) -> bool:
-    """Three letters and more in a row are a word, and so are two capitals; `xy` is a product."""
-    if not _LETTERS.fullmatch(text) or " " in text:
+def _is_text(text: str, node: Node) -> bool:
+    """Whether the tree holds words, as text or as the product of their letters."""
+    kinds: set[str] = set()
+    letters: set[str] = set()
+    todo = [node]
+    while todo:
+        part = todo.pop()
+        kinds.add(part.kind)
+        if part.kind in ("symbol", "constant"):
+            letters.update(str(part.value))
+        todo.extend(part.args)
+    if kinds <= {"text", "list", "tuple", "set"} and "text" in kinds:
+        return True
+    if not letters:
         return False
-    if text in ("pi", "inf", "infinity", "oo", "alpha", "beta", "theta", "lambda", "phi"):
-        return False
-    return len(text) > 2 or text.isupper()
+    return _ONE_RUN.fullmatch(text) is None and holds_words(undressed(text), frozenset(letters)) or (
+        _ONE_RUN.fullmatch(text) is not None and text not in _NAMES and is_word(text)
+    )
+
+
+_ONE_RUN = re.compile(r"[A-Za-z][A-Za-z.'-]+")
+_NAMES = ("pi", "inf", "infinity", "oo", "alpha", "beta", "theta", "lambda", "phi")
+
+
+def _text(text: str, node: Node | None) -> Reading:
+    """Words, or a list of them. The tree says what else a doubtful product of letters may be."""
+    several = phrases(text)
+    if len(several[1]) > 1:
+        return Reading("texts", None, several, text)
+    name, words = named_words(text)
+    doubtful = node is not None and name and _ONE_RUN.fullmatch(words) is not None
+    return Reading("text", node if doubtful else None, several[1][0], text)
 
 
 # What no words hold: mathematics that is not read is no text to compare letter by letter.
@@ -187,8 +245,9 @@ def _unread(text: str, why: str) -> Reading:
     if _NOTATION.search(words if why == "unknown" else text):
         return Reading("text", None, None, text, "", why)
     # Words are compared as words; what was meant as mathematics and is not read is not guessed at.
-    is_text = any(sign.isalpha() for sign in words) and len(text) <= 400
-    return Reading("text", None, words if is_text else None, text, "", why)
+    if any(sign.isalpha() for sign in words) and len(text) <= 400:
+        return _text(text, None)
+    return Reading("text", None, None, text, "", why)
 
 
 def candidates(text: str) -> Iterator[Node]:
@@ -203,6 +262,10 @@ def candidates(text: str) -> Iterator[Node]:
     if len(text) > MAX_CHARS:
         raise Unreadable("too_long")
     stripped = bare(text)
+    parts = labelled_parts(stripped)
+    if parts is not None:
+        yield parse(f"({', '.join(value for _, value in parts)})")
+        return
     found, why = 0, ""
     for reading in _writings(stripped):
         try:
@@ -214,19 +277,32 @@ def candidates(text: str) -> Iterator[Node]:
         yield node
     if found and _is_formula(stripped):
         return
-    count = number_words(stripped)
-    if count is not None:
-        yield number(count)
+    node = _spoken(stripped)
+    if node is not None:
+        yield node
     elif is_none(stripped) == "none":
         yield Node("set")
     elif not found:
         raise Unreadable(why)
 
 
+_HELD = re.compile(r"\\(?:text|math)(?:bf|rm|it)?\s?\{([^{}]*[=:0-9][^{}]*)\}")
+_SQUARE = re.compile(r"(.+),((?: square| cubic)? units?)")
+
+
 def _writings(text: str) -> Iterator[str]:
     yield text
+    held = _HELD.fullmatch(text)
+    if held is not None:
+        yield held[1].strip()
     if _is_formula(text):
         return
+    amount = counted(text)
+    if amount is not None:
+        yield amount
+    unit = _SQUARE.fullmatch(text)
+    if unit is not None:
+        yield f"{unit[1]}{unit[2]}"
     about = _APPROXIMATELY.match(text)
     if about is not None:
         yield f"\\approx {text[about.end() :]}"

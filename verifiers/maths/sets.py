@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracefactory.verifiers.maths.decide import compare, is_constant
-from tracefactory.verifiers.maths.nodes import SCALAR, Node, constant, number
+from tracefactory.verifiers.maths.nodes import Node, constant, number
 from tracefactory.verifiers.maths.values import NotAValue, lowered
 
 MAX_PIECES = 64
@@ -99,9 +99,8 @@ def _read(node: Node) -> tuple[list[Piece], str | None]:
     if kind == "set":
         points = [_end(part) for part in node.args]
         return [Piece(point, True, point, True) for point in points], None
-    if kind == "union":  # `{-1} ∪ [0, 7)`: plain braces group, they make no set
-        points = [Node("set", (part,)) if part.kind in SCALAR else part for part in node.args]
-        return _joined([_read(part) for part in points])
+    if kind == "union":
+        return _joined([_read(part) for part in node.args])
     if kind == "named_set" and node.value == "reals":
         return list(_ALL), None
     if kind == "difference":

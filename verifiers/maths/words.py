@@ -1,5 +1,7 @@
 r"""Read answers that are words: yes and no, letters of a choice, dates, clock times, number words.
 
+Also text answers: whether letters in a row are a word or a product, lists of words, labelled parts.
+
 Each function takes an answer as it was found (it may wear `\text{}`, `$...$`, `**`, quotes) and
 returns a value to compare, or None when the text is nothing of that kind: as a whole, for nothing
 is taken out of the middle of a sentence.
@@ -12,6 +14,7 @@ other than English, and synonyms (`correct` is not `yes`).
 import re
 import unicodedata
 from functools import lru_cache
+from math import gcd
 
 # Longer ones are no date, letter or number word; `plain` alone takes any length.
 MAX_CHARS = 400
@@ -153,6 +156,8 @@ def letter_choice(text: str) -> tuple[str, str] | None:
     letter, rest = found["held"] or found["bare"], found["rest"].strip().strip("*").strip()
     if found["bare"] and found["bare"].islower() and not found["said"]:
         return None
+    if letter.islower() and rest.startswith(("(", "^", "+", "*", "/", "=", "_")):
+        return None  # `(a)(b)`: a product
     # `B.` loses its stop when it is undressed; `Option B` has none.
     if _JOINED.match(rest) or _OTHER_LETTER.search(rest):
         return None
@@ -190,7 +195,8 @@ def letter_set(text: str) -> frozenset[str] | None:
     """Two or more different letters, joined by commas or `and`; small ones only in brackets."""
     if len(text) > MAX_CHARS:
         return None
-    found = _LETTERS.fullmatch(undressed(text))
+    text = undressed(text)
+    found = _LETTERS.fullmatch(text)
     if found is None:
         return None
     named: list[str] = []
@@ -199,6 +205,11 @@ def letter_set(text: str) -> frozenset[str] | None:
             return None
         named.append(letter.upper())
     return frozenset(named) if len(set(named)) == len(named) > 1 else None
+
+
+def is_letter_run(text: str) -> bool:
+    """Letters of several choices written together: `ABD`, in the order of the alphabet."""
+    return 1 < len(text) <= 8 and list(text) == sorted(set(text)) and set(text) <= set("ABCDEFGH")
 
 
 _MONTHS = {
@@ -418,9 +429,105 @@ def _below_hundred(words: list[str]) -> int | None:
     return None
 
 
+_PARTS = {
+    "half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "sixteenth": 16, "hundredth": 100,
+    "thousandth": 1000,
+}  # fmt: skip
+_FRACTION = re.compile(
+    r"(?:(?P<whole>[a-z]+(?:[ -][a-z]+)?) and )?"
+    r"(?:(?P<top>[a-z]+(?:[ -][a-z]+)?)[ -])?(?P<part>[a-z]+)"
+)
+
+
+def fraction_words(text: str) -> tuple[int, int] | None:
+    """`one half`, `three-quarters`, `a third`, `two and a half` as (numerator, denominator)."""
+    if len(text) > MAX_CHARS:
+        return None
+    found = _FRACTION.fullmatch(undressed(text).casefold())
+    if found is None:
+        return None
+    whole, top, name = found["whole"], found["top"], found["part"]
+    one = "half" if name == "halves" else name.removesuffix("s")
+    bottom = _PARTS.get(one)
+    if bottom is None or (top is None and (name != "half" or whole)):
+        return None  # `fifth` alone is an ordinal, `two and half` a slip
+    count = 1 if top in (None, "a", "an") else number_words(top)
+    units = 0 if whole is None else number_words(whole)
+    # `one halves`; `twenty-fifths` may be twenty or parts of twenty-five.
+    if not count or units is None or (count == 1) != (name == one) or top in _TENS:
+        return None
+    above = units * bottom + count
+    common = gcd(above, bottom)
+    return above // common, bottom // common
+
+
+_FIRSTS = {
+    "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,
+}  # fmt: skip
+_ORDINAL = re.compile(r"([0-9]{1,9})\^?\{?(st|nd|rd|th)\}?")
+
+
+def ordinal(text: str) -> int | None:
+    """5 for `fifth`, `5th` and `5^{th}`; None for what is no ordinal."""
+    if len(text) > MAX_CHARS:
+        return None
+    text = undressed(text).casefold().removeprefix("the ")
+    found = _ORDINAL.fullmatch(text)
+    if found is not None:
+        number = int(found[1])
+        return number if found[2] == _ending(number) else None
+    start, joint, last = text.rpartition("-" if "-" in text else " ")
+    number = _FIRSTS.get(last) or 0
+    if not number and last.endswith("ieth"):
+        number = _TENS.get(last[:-4] + "y", 0)
+    elif not number and last.endswith("th"):
+        number = _SMALL.get(last[:-2], 0)
+    if not number or not joint:
+        return number or None
+    tens = number_words(start)
+    return tens + number if tens and tens % 10 == 0 and number < 10 else None
+
+
+def _ending(number: int) -> str:
+    if number // 10 % 10 == 1:
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+_COUNTED = re.compile(
+    r"(?:(?:exactly|only|just|precisely) )?(?P<amount>.{1,60}?)"
+    r"(?: (?:(?:real|distinct|different|possible|total|such|valid) )*(?:solutions?|roots?))?",
+    re.IGNORECASE,
+)
+
+
+def counted(text: str) -> str | None:
+    """The amount in `exactly 5`, `5 solutions`, `five apples` in digits; None if it is bare."""
+    if len(text) > 100:
+        return None
+    undressed_text = undressed(text)
+    found = _COUNTED.fullmatch(undressed_text)
+    if found is None:
+        return None
+    amount = found["amount"]
+    number = number_words(amount)
+    if number is not None:
+        amount = str(number)
+    elif not amount[0].isdigit():
+        words = amount.split(" ")
+        for size in range(min(len(words) - 1, 6), 0, -1):
+            number = number_words(" ".join(words[:size]))
+            if number is not None:
+                amount = f"{number} {' '.join(words[size:])}"
+                break
+    return amount if amount != undressed_text and amount[0].isdigit() else None
+
+
 _NO_SOLUTION = re.compile(
-    r"(?:there (?:is|are|exists?) |it has |has )?no (?:(?:real|integer|such|valid|possible|positive"
-    r"|rational) )*(?:solutions?|roots?|values?|numbers?|integers?)(?: exists?)?"
+    r"(?:there (?:is|are|exists?) |it has |has )?no (?:(?:real|such|valid|possible"
+    r"|(?P<kind>integer|positive|rational)) )*"
+    r"(?:solutions?|roots?|values?|numbers?|integers?)(?: exists?)?"
     r"|none|empty set|null set|no such .{1,40} exists?"
     r"|\\(?:emptyset|varnothing)|\\\{ ?\\?\}|\{ ?\}|[∅ø]"
 )
@@ -429,7 +536,8 @@ _UNDEFINED = re.compile(
     r"|is not defined|dne|d\.n\.e|undefined|not defined)"
 )
 _UNDETERMINED = re.compile(
-    r"(?:it )?(?:cannot|can not|can't) be determined(?: .{1,60})?"
+    r"(?:it )?(?:cannot|can not|can't) be determined"
+    r"(?: (?:from|with|without|by|based|given|using|because|since|as|uniquely|exactly|here)\b.{0,60})?"
     r"|(?:not enough|insufficient) information"
 )
 
@@ -437,14 +545,201 @@ _UNDETERMINED = re.compile(
 def is_none(text: str) -> str | None:
     r"""Which way of saying that there is no answer this is, or None when it is none.
 
-    `none` (no solution, `\emptyset`), `undefined` (does not exist) or `undetermined` (cannot be
-    determined).
+    `none` (no solution, `\emptyset`), `none integer` (no integer solution: there may be others),
+    `undefined` (does not exist) or `undetermined` (cannot be determined).
     """
     if len(text) > MAX_CHARS:
         return None
     word = plain(text)
-    if _NO_SOLUTION.fullmatch(word):
-        return "none"
+    found = _NO_SOLUTION.fullmatch(word)
+    if found is not None:
+        return f"none {found['kind']}" if found["kind"] else "none"
     if _UNDEFINED.fullmatch(word):
         return "undefined"
     return "undetermined" if _UNDETERMINED.fullmatch(word) else None
+
+
+# Two letters that are a word sooner than a product.
+_TWO_LETTERS = frozenset(
+    ["on", "no", "up", "it", "is", "in", "to", "of", "or", "by", "he", "we", "me", "my", "so", "do",
+     "go", "if", "as", "us", "am", "be", "ok", "hi", "at", "kg", "cm", "km", "lb", "oz", "ft", "hz"]
+)  # fmt: skip
+_RUN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+# What text answers do not hold; a minus joins words only.
+_NOTATION = re.compile(r"[\\^_=+*/<>|{}$%@#~\[\]!]|(?:^|[\W\d])-|-(?![A-Za-z])")
+_FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]{0,2}){2,8}")
+
+
+def is_word(run: str) -> bool:
+    """Whether letters in a row are a word sooner than a product: `red`, `on`, `AB`; not `xyz`.
+
+    A product of three letters and more has no vowel, or its letters follow each other in the
+    alphabet.
+    """
+    if "-" in run:
+        return any(len(part) > 2 and is_word(part) for part in run.split("-"))
+    if len(run) < 2:
+        return False
+    if len(run) == 2:
+        return run.isupper() or run.lower() in _TWO_LETTERS
+    low = run.lower()
+    if run.isupper() or not low.isascii():
+        return True
+    if set(low) <= set("wxyz") or (set(low) <= set("abc") and sorted(low) == list(low)):
+        return False
+    follow = all(ord(b) - ord(a) == 1 for a, b in zip(low, low[1:], strict=False))
+    return not follow and not set(low).isdisjoint("aeiouy")
+
+
+_NAME = re.compile(r"(?P<name>[A-Za-z]) ?= ?(?=[A-Za-z])")
+
+
+def named_words(text: str) -> tuple[str, str]:
+    """Undressed words and the letter that names them: `x = red` is ("x", "red")."""
+    text = undressed(text)
+    found = _NAME.match(text)
+    return ("", text) if found is None else (found["name"], text[found.end() :])
+
+
+def holds_words(text: str, letters: frozenset[str]) -> bool:
+    """Whether undressed text without notation holds a word made of `letters`, read as factors."""
+    name, text = named_words(text.replace("\\{", "(").replace("\\}", ")"))
+    if _NOTATION.search(text) is not None:
+        return False
+    if _FORMULA.fullmatch(text) is not None and not text.isalpha():
+        return not name  # H2O
+    for found in _RUN.finditer(text):
+        run = found[0]
+        behind_digit = text[found.start() - 1 : found.start()].isdigit()  # `2AB`
+        short = len(run) == 2 and (name or "(" in text)
+        if is_word(run) and not behind_digit and not short and set(run) - set("-'’") <= letters:
+            return True
+    return False
+
+
+_BRACKETS = re.compile(r"(?:\\\{|([(\[]))(.*?)(?:\\\}|[)\]])")
+_COMMA = re.compile(r"\s*[,;]\s*(?:(?:and|&)\s+)?|\s+(?:and|&)\s+")
+MAX_ITEMS = 40
+_SHORT_ITEM = 4
+
+
+def phrases(text: str) -> tuple[bool, tuple[str, ...]]:
+    """The items of a list of words, and whether their order counts: in brackets, or of many words.
+
+    Text that is no list is its only item.
+    """
+    text = undressed(text)
+    found = _BRACKETS.fullmatch(text)
+    inner = text if found is None else found[2]
+    items = [item for part in _COMMA.split(inner) if (item := plain(part))]
+    if not 1 < len(items) <= MAX_ITEMS or any(sign in inner for sign in "()[]"):
+        return False, (said(text),)
+    long = any(item.count(" ") >= _SHORT_ITEM for item in items)
+    return long or (found is not None and found[1] is not None), tuple(map(said, items))
+
+
+_INFINITE = re.compile(
+    r"(?:there are |it has |has )?(?:infinitely many|infinite|(?:an )?infinite number of)"
+    r" (?:solutions?|roots?|values?)|(?:there are )?infinitely many"
+)
+
+
+def said(text: str) -> str:
+    """What one text is compared as: plain words, ordinals and the infinite in one writing."""
+    place = ordinal(text)
+    if place is not None:
+        return f"{place}{_ending(place)}"
+    words = plain(text)
+    return "infinitely many" if _INFINITE.fullmatch(words) else words
+
+
+_ALL = re.compile(
+    r"(?:(?:the )?set of )?(?:all |the )(?P<set>real|integer)(?:s| numbers?| values?| x)(?: x)?"
+)
+
+
+def named_set(text: str) -> str | None:
+    """`reals` or `integers` for `all real numbers`, `all integers`; else None."""
+    if len(text) > MAX_CHARS:
+        return None
+    found = _ALL.fullmatch(undressed(text).casefold())
+    return None if found is None else f"{found['set']}s"
+
+
+_LABELS = ("abcdefgh", ("i", "ii", "iii", "iv", "v", "vi"))
+_BOLD_LABEL = re.compile(
+    r"\\(?:text(?:bf|rm|it)?|mathrm|mathbf)\s?\{\s*(\(?[a-z]{1,3}\))\s*\}|\*\*(\(?[a-z]{1,3}\))\*\*"
+)
+_PART_LABEL = re.compile(r"(?:^|(?<=[\s,;.}0-9a-z$]))\(?([a-hivx]{1,3})\)(?=[\s\\$0-9-])\s*")
+_NAMED_PART = re.compile(
+    r"\s*(?:\\(?:text|mathrm|operatorname)\{\s*)?(\\m(?:in|ax)|[A-Za-z][a-z]{2,12})(?:\s*\})?\s*=\s*"
+    r"([^=,;]{1,80})"
+)
+_BETWEEN = " \t\r\n,;~"
+_SPACING = re.compile(r"(?:\\[,;:! ]|\\q?quad(?![A-Za-z])|\\\\|\s)+$|^(?:\\[,;:! ]|\s)+")
+
+
+def labelled_parts(text: str) -> tuple[tuple[str, str], ...] | None:
+    """Two or more parts and their labels, as `(a) 5, (b) 7` and `min = 1, max = 5` have them."""
+    if len(text) > MAX_CHARS:
+        return None
+    if "=" in text and ("," in text or ";" in text or " and " in text):
+        return _named_parts(text)
+    if ")" not in text or "b" not in text and "ii" not in text:
+        return None
+    text = _BOLD_LABEL.sub(lambda found: f" {found[1] or found[2]} ", text).strip()
+    found = list(_PART_LABEL.finditer(text))
+    if len(found) < 2 or found[0].start() != 0:
+        return None
+    labels = [label[1] for label in found]
+    ends = [label.start() for label in found[1:]] + [len(text)]
+    values = [_part(text[label.end() : end]) for label, end in zip(found, ends, strict=True)]
+    if not all(values) or not any(sorted(labels) == list(row[: len(labels)]) for row in _LABELS):
+        return None
+    return tuple(zip(labels, values, strict=True))
+
+
+def _part(text: str) -> str:
+    """The value of a part; empty if it is only the rest of a formula (`(a) - 5(b)`)."""
+    before = ""
+    while text != before:
+        before = text
+        text = _SPACING.sub("", text).strip(_BETWEEN).removesuffix(" and")
+    if text.startswith(("- ", "+", "*", "/", "^")) or text.endswith(("+", "-", "*", "/", "=")):
+        return ""
+    return text
+
+
+def _named_parts(text: str) -> tuple[tuple[str, str], ...] | None:
+    parts: list[tuple[str, str]] = []
+    for piece in _COMMA.split(text):
+        found = _NAMED_PART.fullmatch(_SPACING.sub("", piece))
+        name = "" if found is None else found[1].lower().removeprefix("\\")
+        if found is None or name in _GREEK_NAMES or not is_word(name):
+            return None
+        parts.append((name, _part(found[2])))
+    names = {name for name, _ in parts}
+    return tuple(parts) if len(names) == len(parts) > 1 and all(dict(parts).values()) else None
+
+
+_GREEK_NAMES = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
+     "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega", "pi"]
+)  # fmt: skip
+_ANSWER_LABEL = re.compile(
+    r"(?P<open>\\text(?:bf|rm)?\s?\{\s*)?(?:(?:so|thus|hence|therefore),? )?(?:(?:the|my|our) )?"
+    r"(?:final |correct )?answer(?: is:?|:)(?=[\s}$\\])\s*(?P<close>\})?\s*",
+    re.IGNORECASE,
+)
+
+
+def without_label(text: str) -> str:
+    r"""Without "The answer is" before the answer, also where `\text{}` holds it."""
+    if "nswer" not in text and "NSWER" not in text:
+        return text
+    text = text.strip()
+    found = _ANSWER_LABEL.match(text)
+    if found is None or (found["close"] and not found["open"]):
+        return text
+    rest = text[found.end() :]
+    return f"{found['open']}{rest}" if found["open"] and not found["close"] else rest

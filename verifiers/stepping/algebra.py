@@ -115,10 +115,16 @@ _ONE_OF_SEVERAL = re.compile(_DRESS + r"(?:[,;/∨]|\\(?:text|mbox|vee|lor)|or\b
 _OTHER_CASE = re.compile(r"=|≈|\b(?:or|either|case)\b", re.IGNORECASE)
 _MODULAR = re.compile(r"≡|\\equiv|\bmod(?:ulo)?\b|\\[pb]?mod")
 _LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Za-z]|\\[A-Za-z]+")
-# Words of a problem that relate its variables without an equals sign.
+# Words that relate variables without an equals sign, in a problem or near a rewriting.
 _RELATED = re.compile(
-    r"\b(?:root|zero|satisf\w*|solution|such that|solve|congruent|mod|modulo|remainder|given)s?\b",
-    re.IGNORECASE,
+    r"""\b(?: root | zero | satisf\w* | solution | such\ that | solve | congruent | mod | modulo
+        | remainder | given | sum | product | difference | ratio | average | mean | twice | double
+        | half | triple | times | plus | minus | add | exceeds? | less | more | perimeter | digit
+        | consecutive | equal | unity | one | two | three | four | five | six | if | let | where
+        | since | because | using | recall | know | remember | substitut\w* | by | commut\w*
+        | anticommut\w* | characteristic | ring | circle | angle | rectangle )s? \b
+      | [A-Za-z]\s+is\b""",
+    re.VERBOSE | re.IGNORECASE,
 )
 
 
@@ -192,7 +198,7 @@ class _Algebra:
         if self.suspects and not _RELATED.search(self.statement):
             stated = [*chains(self.statement), *chains(self.text)]
             for suspect in self.suspects[:MAX_SUSPECTS]:
-                if not self.is_related(suspect, stated):
+                if not self.is_explained(suspect) and not self.is_related(suspect, stated):
                     self.add(suspect.chain, suspect.place, FALSE)
         return self.found
 
@@ -386,6 +392,11 @@ class _Algebra:
         if a.loose or b.loose or a.names != b.names or index == 0:
             return False
         return chain.links[index].leads and _is_different(decide(a.node, b.node, work=WORK))
+
+    def is_explained(self, suspect: _Suspect) -> bool:
+        """Do the words around its chain relate variables?"""
+        begin, end = suspect.chain.links[0].at, suspect.chain.links[-1].at
+        return _RELATED.search(self.text, max(0, begin - NEAR), end + NEAR) is not None
 
     def is_related(self, suspect: _Suspect, stated: list[Chain]) -> bool:
         """Does anything else state a relation of the suspect's variables?"""

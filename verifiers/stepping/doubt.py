@@ -87,7 +87,7 @@ class Doubts:
 
     @cached_property
     def places(self) -> tuple[list[int], list[int], list[int]]:
-        """Where sentences end, and where words stand that leave doubt of what follows or precedes."""
+        """Where sentences end, and where words leave doubt about what follows or precedes."""
         return (
             [found.end() for found in _SENTENCE_END.finditer(self.response)],
             [found.start() for found in _DENIED_BEFORE.finditer(self.response)],

@@ -31,7 +31,7 @@ UNIT_WORDS = 3
 
 
 _LONG_EXPONENT = re.compile(r"\^\s*[0-9]{2}")
-_POINTED = re.compile(r"(?<=[0-9])\.(?=[0-9]{3}(?:\.|$))")
+_POINTED = re.compile(r"(?<=[0-9])\.(?=[0-9]{3}(?![0-9]))")
 
 
 def _equal(left: Run, right: Run) -> int:
@@ -164,6 +164,8 @@ def _is_meant_otherwise(line: str, left: Run, sign: int, right: Run) -> bool:
     shown = line[left.start : right.end]
     if "[" in shown or ("\\" in shown and _LONG_EXPONENT.search(shown)):
         return True  # [7/2] = 3, 2\cdot3^24 = 72
+    if _POINTED.search(shown) is None:
+        return False
     a, b = (evaluate([_POINTED.sub("", token) for token in run.tokens]) for run in (left, right))
     return a is not None and a == b  # 1.500 + 500 = 2.000
 
