@@ -6,19 +6,24 @@ The rules, in this order; the first that finds something wins:
    closed afterwards means that the response never came to an answer.
 2. With `answer_after` (such as `A:`): the rest of the last line that starts with it, and no other.
 3. The last balanced `\boxed{...}` or `\fbox{...}`, or `\boxed 7` without braces.
-4. The text of the last closed `<answer>...</answer>`.
+4. The text of the last closed `<answer>...</answer>`, in small or capital letters; without a "the
+   answer is" at its start.
 5. The rest of the line after the last `####`.
 6. The rest of the sentence after the last "answer is" or "answer:", or after a heading "Answer". It
-   ends at a full stop (not at a decimal point, not within `$...$`) or before "because", "since",
-   "which", "where", "so". When nothing follows on the line, the next line that is not blank counts.
+   ends at a full stop (not at a decimal point, not within `$...$`, not behind "Mr.") or before what
+   only comments: "because", "since", "which", "where", "so", "as required", "and we are done", "(see
+   above)". When nothing follows on the line, the next line that is not blank counts. "answer equals",
+   "should be" and "must be" count when no more than a value follows.
 7. The last line that is not blank, if all of it is bold.
 
 A rule that finds only blanks has found nothing. The span says where the text stands:
 `response[start:end] == text`.
 
 Boxes joined only by commas, `and`, `or`, blanks or short labels (`y =`) are one answer in `parts`.
-A marker of rules 4 to 6 behind the box that says something else is the `hedge`. Whether it really
-differs in meaning, and what to do then, is for the checker to say.
+A marker of rules 4 to 6 behind the box, a bold last line behind any marker, or a denial ("No: it is
+6") that says something else is the `hedge`. Whether it really differs in meaning, and what to do
+then, is for the checker to say. A box that its own sentence denies ("is not", "is wrong") is none;
+only markers behind it count then.
 
 `read_options` is here because `answer_after` is the one setting that all checkers of text share.
 
@@ -44,8 +49,8 @@ class Answer(NamedTuple):
     """As written in the response, blanks around it removed; None when there is no answer."""
     rule: str
     """`boxed`, `answer_tag`, `hashes`, `answer_is`, `bold_line`, `answer_after`; without an answer
-    `unclosed_reasoning`, `no_marker` (answer_after asked for a line that is not there) or
-    `nothing_found`."""
+    `unclosed_reasoning`, `no_marker` (answer_after asked for a line that is not there), `denied` (a
+    box that is said to be wrong) or `nothing_found`."""
     start: int = -1
     end: int = -1
     hedge: str | None = None
@@ -55,10 +60,13 @@ class Answer(NamedTuple):
     A text that is only repeated is there once."""
     joined_by_or: bool = False
     """Whether an "or" stands between two of the parts."""
+    labels: tuple[str, ...] = ()
+    """Of several parts that all have one before their box: `x` or `(a)`. Else empty."""
 
 
 _NOTHING = Answer(None, "nothing_found")
 _UNCLOSED = Answer(None, "unclosed_reasoning")
+_DENIED = Answer(None, "denied")
 _OPENS = ("<think>", "<thinking>")
 # Markdown around an answer, and the blanks that it may hold.
 _WEAR = "*` \t\r\n"
@@ -84,16 +92,35 @@ _JOINT = re.compile(
       | \\(?:lor|vee|land|wedge)(?![A-Za-z]) | (?<![A-Za-z])(?:and|or)(?![A-Za-z])
       | (?<=[\n ])(?:[-•*]|[0-9]{1,2}[.)])(?=\ )
     )*
-    (?: \([a-z0-9]{1,3}\)[\s$]* )?
+    (?: \([a-z0-9]{1,3}\)(?:\ is|:)?[\s$]* )?
     (?: (?:\\text\{)?[A-Za-z\\][A-Za-z0-9_\\{}']{0,15}\s?(?:=|:)\s?\}?[\s$]* )?
     """,
     re.VERBOSE,
 )
+# `(a)` or `x =` right before a box.
+_LABEL = re.compile(
+    r"(?:(?P<part>\([a-z]{1,3}\))(?: is|:)?|(?<![A-Za-z0-9_^\\])(?P<name>[A-Za-z])\s?=)[\s$]*\Z"
+)
+_LABEL_CHARS = 16
 _OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])|\\(?:lor|vee)(?![A-Za-z])")
 # As a line of its own, with or without dress, it is a heading of the answer.
 _ANSWER_IS = re.compile(
-    r"answer[*_`]{0,3}(?:[ \t]{1,4}is\b|[ \t]{0,4}:|[ \t]{0,4}(?P<heading>(?=[\r\n])))",
+    r"answer[*_`]{0,3}(?:(?: to (?:the|this) (?:problem|question))?[ \t]{1,4}is\b|[ \t]{0,4}:"
+    r"|[ \t]{0,4}(?P<heading>(?=[\r\n]))"
+    # Weaker: "must be positive" is no answer.
+    r"|[ \t](?:equals|(?:should|must) be)"
+    r"(?=:?[ \t](?:\*\*)?(?:\$[^$\n]{1,200}\$|-?[0-9][0-9.,/]{0,40})(?:\*\*)?[.!,;]?(?:\s|$)"
+    r"(?![ \t]*[a-z(])))",
     re.IGNORECASE,
+)
+# Said before the answer: "the answer is thus 5".
+_LEAD = re.compile(r"(?:thus|therefore|hence|indeed)\b,?[ \t]+", re.IGNORECASE)
+_LABELLED = re.compile(
+    r"(?:(?:the|my|our)\s)?(?:final |correct )?answer(?:\sis\b:?|\s?:)[ \t*]*(?=\S)", re.IGNORECASE
+)
+# "The sum is **5**" says 5.
+_BOLD_END = re.compile(
+    r"[^*$0-9\\\n]{0,80}(?:\b(?:is|are|equals)|:|=)\s\*\*([^*\n]{1,200})\*\*[.!]?\s*"
 )
 _HEADING = re.compile(
     r"(?:#{1,6}[ \t]{0,4}[*_]{0,3}|[*_]{2,3})(?:the )?(?:final |your |my )?", re.IGNORECASE
@@ -106,7 +133,41 @@ _DRESS_RUN = re.compile(r"[ \t:*`]*")
 _TO_NEXT_LINE = re.compile(r"\s*[ \t:*`>]*")
 _STOP = re.compile(
     r"\$(?=\S)[^$\n]*(?<=\S)\$(?![0-9])"
-    r"|[.!?](?=\s|$)|,?[ \t](?:because|since|which|where|so)(?=[ \t,])"
+    r"|(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMt)(?<!\bMrs)(?<!\bProf)[.!?](?=\s|$)"
+    r"|[!?](?=\s|$)|,?[ \t](?:because|since|which|where|so)(?=[ \t,])"
+    r"|,?[ \t](?:as (?:required|desired|claimed|needed|wanted|expected|asked|stated|shown|can be)"
+    r"|[qQ]\.?[eE]\.?[dD]|and (?:we are|we're) (?:done|finished)|\((?:see|as|from|by) [^()\n]{1,60}\))(?![a-z])",
+)
+# A box is denied in its own sentence, right before it or right behind it. "x is not 5" is no denial:
+# the question may be what x is not; neither is "statement 5 is wrong".
+_DENIED_BEFORE = re.compile(
+    r"\b(?:(?:answer|result|solution|it|this|that)(?:(?: is|'s| was)(?: [a-z]{2,10}ly)? not|\sisn't)"
+    r"|(?P<wrong>wrong|incorrect|false|mistaken) (?:answer|result|guess|solution)(?: is| was|:))"
+    r"[\s$*(\[\\]{0,8}\Z",
+    re.IGNORECASE,
+)
+_DENIED_BEHIND = re.compile(
+    r"[\s$*)\]\\]{0,8}(?:[.,]? ?(?:which|(?:but )?(?:that|this|it)))? ?(?:is|was)(?: [a-z]{2,12}ly)? "
+    r"(?:(?P<wrong>wrong|incorrect|false|not (?:correct|right))"
+    r"|not the (?:correct |right |final )?(?:answer|solution))[\s*]*(?:[.,;:!]|\Z|\n)",
+    re.IGNORECASE,
+)
+_ASKED_OF = re.compile(
+    r"\b(?:statement|option|choice|step|equation|line|claim|sentence|number|item|answer choice)"
+    r"[\s$(*\[\\]{0,8}\Z",
+    re.IGNORECASE,
+)
+_DENIAL_CHARS = 60
+# "No: it is 6", close behind an answer, or right behind its question mark.
+_NO = re.compile(
+    r"(?:[.!?\n]\W{0,4})(?:wait,? )?no[,:] (?P<it>it is|it's|it should be|the answer is)?:?", re.IGNORECASE
+)
+_QUESTION = re.compile(r"[\s$*)\]\\}]{0,8}\?")
+_NO_CHARS = 200
+# A value right away, and not "3. Conclusion" or "10 AMC problems".
+_VALUE = re.compile(
+    r"(?:[A-Za-z] ?= ?|\$|\\\(|\()*(?:[-+]?[0-9.][0-9.,/]*(?:\Z|[%^*+\\$=()a-z-]| [a-z\\])|\\[a-z]"
+    r"|[A-Z]\)?\$?\Z|(?:[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)\Z)"
 )
 _DISPLAYS = {"$$": "$$", "\\[": "\\]"}
 
@@ -120,15 +181,20 @@ def final_answer(response: str, answer_after: str | None = None) -> Answer:
             return _UNCLOSED
     if answer_after is not None:
         return _after_marker(response, begin, answer_after)
-    return (
-        _only_box(response, begin)
-        or _last_boxes(response, begin)
-        or _in_tag(response, begin)
+    return _only_box(response, begin) or _last_boxes(response, begin) or _marked(response, begin)
+
+
+def _marked(response: str, begin: int, otherwise: Answer = _NOTHING) -> Answer:
+    """What the rules behind that of the boxes find, from `begin` on."""
+    found = (
+        _in_tag(response, begin)
         or _after_hashes(response, begin)
         or _after_answer_is(response, begin)
-        or _bold_line(response, begin)
-        or _NOTHING
     )
+    if found is None or found.text is None:
+        return _bold_line(response, begin) or otherwise
+    hedge = _later(response, found.end, found.text)
+    return found if hedge is None else found._replace(hedge=hedge)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -195,6 +261,8 @@ def _only_box(response: str, begin: int) -> Answer | None:
     text = text.strip()
     if end < 0 or len(response) - end > _NO_MARKER or not text:
         return None
+    if _is_denied(response, begin, at, end + 1, text):
+        return _DENIED
     start = response.find(text, first)
     return Answer(text, "boxed", start, start + len(text), None, (text,))
 
@@ -216,6 +284,7 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
     last: Answer | None = None
     ends = begins = 0  # of the last box with its braces; of the first one of the group
     parts: list[str] = []
+    labels: list[str] = []
     either = False
     while (boxed >= 0 or fbox >= 0) and effort > 0:
         # Only the one that is used up is looked for again: else a text without the other is
@@ -258,6 +327,7 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
             if box is not None:
                 last, ends, begins = box, after, at
                 parts.append(cast("str", box.text))
+                labels.append(_label(response, begin, at))
             continue
         # A box around the last one is not beside it.
         if box is None or not 0 <= begins - after <= _JOINT_CHARS:
@@ -268,14 +338,43 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
         either = either or _OR.search(joint) is not None
         begins = at
         parts.append(cast("str", box.text))
+        labels.append(_label(response, begin, at))
     if last is None:
         return None
+    text = cast("str", last.text)
+    if _is_denied(response, begin, begins, ends, text):
+        return _marked(response, ends, _DENIED)
     hedge = None
     if len(response) - ends > _NO_MARKER:
-        hedge = _rival(response, ends, cast("str", last.text))
+        hedge = _rival(response, ends, text)
     if len(parts) > 1 and len(set(parts)) > 1:
-        return last._replace(hedge=hedge, parts=tuple(reversed(parts)), joined_by_or=either)
+        known = all(labels) and len(set(labels)) == len(labels)
+        return last._replace(
+            hedge=hedge,
+            parts=tuple(reversed(parts)),
+            joined_by_or=either,
+            labels=tuple(reversed(labels)) if known else (),
+        )
     return last if hedge is None else last._replace(hedge=hedge)
+
+
+def _label(response: str, begin: int, box: int) -> str:
+    """The label right before a box, or nothing."""
+    found = _LABEL.search(response, max(begin, box - _LABEL_CHARS), box)
+    return "" if found is None else (found["part"] or found["name"])
+
+
+def _is_denied(response: str, begin: int, box: int, after: int, text: str) -> bool:
+    """Whether the sentence of the box says that it is not the answer."""
+    before = response[max(begin, box - _DENIAL_CHARS) : box]
+    denial = _DENIED_BEFORE.search(before)
+    if denial is None:
+        denial = _DENIED_BEHIND.match(response, after, after + _DENIAL_CHARS)
+    if denial is None:
+        return False
+    # "Option B is wrong" answers the question which one is.
+    is_option = (len(text) == 1 and text.isalpha()) or _ASKED_OF.search(before) is not None
+    return not (denial["wrong"] and is_option)
 
 
 def _closing(response: str, first: int, limit: int, effort: int) -> tuple[int, int]:
@@ -320,7 +419,29 @@ def _rival(response: str, end: int, text: str) -> str | None:
             continue
         if _bare(rival.text) != _bare(text):
             return rival.text
-    return None
+    return _later(response, end, text)
+
+
+def _later(response: str, end: int, text: str) -> str | None:
+    """What a denial behind the answer or a bold last line says, if that is another value."""
+    stop = min(len(response), end + _NO_CHARS)
+    denial = _NO.search(response, end, stop) if "no" in response[end:stop].lower() else None
+    if denial is not None and (denial["it"] or _QUESTION.match(response, end)):
+        said = _said(response, denial.end())
+        value = "no" if said is None or said.text is None else said.text
+        if _VALUE.match(value):
+            return None if _bare(value) == _bare(text) else value
+        if not denial["it"]:
+            return "no"
+    bold = _bold_line(response, end) if response.rfind("**", end) >= 0 else None
+    if bold is None or bold.text is None or bold.text.count(" ") > _BOLD_WORDS:
+        return None
+    if _VALUE.match(bold.text) is None or _bare(bold.text) == _bare(text):
+        return None
+    return bold.text
+
+
+_BOLD_WORDS = 2
 
 
 def _bare(text: str) -> str:
@@ -329,19 +450,30 @@ def _bare(text: str) -> str:
 
 
 def _in_tag(response: str, begin: int) -> Answer | None:
-    if response.find("</answer>", begin) < 0:
+    if response.find("</", begin) < 0:
         return None
+    spellings = [name for name in _TAGS if response.find(f"</{name}>", begin) >= 0]
+    if not spellings:
+        return None
+    name = max(spellings, key=lambda each: response.rfind(f"</{each}>", begin))
     closed = len(response)
     for _ in range(_TRIES):
-        closed = response.rfind("</answer>", begin, closed)
-        opened = response.rfind("<answer>", begin, closed) if closed >= 0 else -1
+        closed = response.rfind(f"</{name}>", begin, closed)
+        opened = response.rfind(f"<{name}>", begin, closed) if closed >= 0 else -1
         if opened < 0:
             return None
-        found = _found(response, opened + len("<answer>"), closed, "answer_tag", _WEAR)
+        found = _found(response, opened + len(name) + 2, closed, "answer_tag", _WEAR)
         if found is not None:
-            return found
+            label = _LABELLED.match(response, found.start, found.end)
+            rest = None
+            if label is not None:
+                rest = _found(response, label.end(), found.end, "answer_tag", f"{_WEAR}.")
+            return rest or found
         closed = opened
     return None
+
+
+_TAGS = ("answer", "ANSWER", "Answer")
 
 
 def _after_hashes(response: str, begin: int, last_line: bool = False) -> Answer | None:
@@ -388,6 +520,10 @@ def _said(response: str, start: int) -> Answer | None:
     start = _skip(_DRESS_RUN, response, start)
     if response.startswith(("\n", "\r"), start):
         start = _skip(_TO_NEXT_LINE, response, start)
+    start = _skip(_LEAD, response, start)
+    bold = _BOLD_END.match(response, start, min(_line_end(response, start), start + _SENTENCE))
+    if bold is not None and bold.end() == _line_end(response, start):
+        return _found(response, bold.start(1), bold.end(1), "answer_is")
     closing = _DISPLAYS.get(response[start : start + 2])
     if closing is not None:
         closed = response.find(closing, start + 2, start + _SENTENCE)

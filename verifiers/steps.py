@@ -32,8 +32,9 @@ Outcomes:
     uncheckable  an equation to solve, a condition, a definition; a unit within a side, a clock
                  time, an ellipsis, `1 000`, no known modulus, a number too long. So is a step not
                  exactly true whose notation leaves doubt: `100 + 10%`, `1/2 * 100 = 50%`, `1 1/2`,
-                 `2 (3)`, `3 million`, `1 hour 40`, `3/4 = 45 minutes`; or whose sentence does: "it
-                 is not true that 2+2=5", "1+1=10 in binary", an operation that the problem defines.
+                 `2 (3)`, `3 million`, `1 hour 40`, `3/4 = 45 minutes`; or the words around: "it is
+                 not true that 2+2=5", "2+2=5 fails", "1+1=10 in binary", a problem that defines an
+                 operation, names Python or quotes an error.
                  When in doubt, no step is called false.
 
 Not here: words as numbers, inequalities, systems of equations, quadratic equations solved, and
@@ -77,7 +78,7 @@ _APPROXIMATELY = ("≈", "\\approx")
 def count(statement: str, response: str) -> StepCounts:
     """Count the steps of a response.
 
-    The statement is read only for a modulus, for operations of its own, and for what it says of
+    The statement is read only for a modulus, for signs of another meaning, and for what it says of
     the variables.
     """
     if "{,}" in response or ",\\!" in response:

@@ -179,9 +179,8 @@ def _decide(want: Reading, answer: Answer, options: _Options) -> _Decided:
     """Compare, with what hedging there is."""
     text = answer.text or ""
     if len(answer.parts) > 1:
-        together = (" or " if answer.joined_by_or else ", ").join(map(bare, answer.parts))
-        decided = _compare(want, together, options)
-        if decided.comparison.equal or not _is_one_value(want):
+        decided = _compare(want, _together(want, answer), options)
+        if decided.comparison.equal or answer.labels or not _is_one_value(want):
             return decided
         each = [_compare(want, part, options) for part in answer.parts]
         if all(part.comparison.equal for part in each):
@@ -193,6 +192,18 @@ def _decide(want: Reading, answer: Answer, options: _Options) -> _Decided:
         if rival.comparison.equal != decided.comparison.equal:
             return _hedged(decided)
     return decided
+
+
+def _together(want: Reading, answer: Answer) -> str:
+    """Boxes that stand together as one answer: with their labels, if those can matter."""
+    parts = list(map(bare, answer.parts))
+    lettered = "".join(answer.labels).startswith("(")
+    if not answer.labels or want.kind not in ("math", "parts" if lettered else "math"):
+        return (" or " if answer.joined_by_or else ", ").join(parts)
+    joint = " " if lettered else " = "
+    return ", ".join(
+        f"{label}{joint}{part}" for label, part in zip(answer.labels, parts, strict=True)
+    )
 
 
 def _is_one_value(want: Reading) -> bool:
@@ -317,7 +328,7 @@ def _parts(want: Reading, text: str, options: _Options) -> _Decided:
     return worst._replace(kind="parts", reference=want.text, answer=text[:200])
 
 
-_APART = re.compile(r"\s*[,;]\s+(?:and\s+)?|\s+and\s+")
+_APART = re.compile(r"\s*[,;]\s*(?![0-9]{3}(?![0-9]))(?:and\s+)?|\s*[,;]\s+|\s+and\s+")
 
 
 def _choice(want: Reading, text: str, options: _Options) -> _Decided:

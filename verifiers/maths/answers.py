@@ -30,9 +30,10 @@ from tracefactory.verifiers.maths.naming import (
     is_constant_value,
     is_name_of,
     is_value_of,
+    names_in,
     without_name,
 )
-from tracefactory.verifiers.maths.nodes import Node, number, signs_of
+from tracefactory.verifiers.maths.nodes import Node, call, number, signs_of
 from tracefactory.verifiers.maths.sets import NoSet, Pieces, looks_like_a_set, real_set
 from tracefactory.verifiers.maths.values import NotAValue, TooLarge, value_of
 from tracefactory.verifiers.maths.vectors import as_points
@@ -95,6 +96,8 @@ class _Comparer(Amounts):
             return self.named(reference, answer)
         if answer.kind == "set" and len(answer.args) == 1:
             answer = answer.args[0]
+        if answer.kind == "congruence" and len(answer.args) == 2:
+            answer = answer.args[0]
         if answer.kind in ("list", "set", "tuple") or has_sign(answer):
             return wrong("several")
         if answer.kind == "ratio" and len(answer.args) == 2:
@@ -125,7 +128,7 @@ class _Comparer(Amounts):
         if is_value_of(sides[0], sides[1]) and sides[0] != reference:
             del sides[0]
             del signs[0]
-            if sides[0].kind in ITEMS:
+            if sides[0].kind in ITEMS and reference.kind not in ITEMS:
                 return wrong("several")
         if signs and signs[0] == "~":
             # `\sqrt2 \approx 1.41` says the root; the decimals only show it, if they do.
@@ -286,6 +289,18 @@ class _Comparer(Amounts):
             for j, k in combinations(range(len(one)), 2)
         )
 
+    def congruences(self, reference: Node, answer: Node) -> Comparison:
+        """The same class: equal moduli, and remainders that differ by a multiple."""
+        if answer.kind != "congruence":
+            return self.single(reference.args[-2], answer)
+        if len(reference.args) == len(answer.args) == 3 and reference.args[0] != answer.args[0]:
+            return wrong("other_name")
+        modulus = self.answers(reference.args[-1], answer.args[-1])
+        if modulus.equal is not True:
+            return modulus
+        sides = Node("add", (reference.args[-2], Node("neg", (answer.args[-2],))))
+        return self.single_values(number(0), call("mod", sides, reference.args[-1]))
+
     def empty(self, answer: Node) -> Comparison:
         if answer.kind == "set" and not answer.args:
             return EQUAL
@@ -334,6 +349,13 @@ class _Comparer(Amounts):
     def same_name(self, left: Node, right: Node, answer: Node) -> Comparison | None:
         """Both give the same name a value; None if that does not settle it."""
         sides = answer.args
+        head = sides[0]
+        if head.kind == "mul" and head.args[0] == left and head.args[1:] and len(sides) == 2:
+            # y(x) = 2x reads as a product
+            if len(head.args) == 2 and names_in(head.args[1]) <= names_in(sides[1]) - names_in(
+                left
+            ):
+                sides = (left, sides[1])
         if sides[0] != left and len(sides) == 2 and sides[1] == left:
             sides = (sides[1], sides[0])
         if sides[0] != left:
@@ -462,6 +484,7 @@ FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _BY_KIND: dict[str, Callable[[_Comparer, Node, Node], Comparison]] = {
     "matrix": _Comparer.matrices,
     "ratio": _Comparer.ratios,
+    "congruence": _Comparer.congruences,
     "text": _Comparer.words,
 }
 

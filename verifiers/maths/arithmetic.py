@@ -5,7 +5,14 @@ from tracefactory.verifiers.maths.brackets import OPENINGS, Brackets
 from tracefactory.verifiers.maths.cursor import CONSTANTS, FUNCTION_NAMES, GREEK, PREFIXES
 from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node, call, fraction_of, symbol
-from tracefactory.verifiers.maths.trees import OPERAND, fraction, negative, operand, product, transposed
+from tracefactory.verifiers.maths.trees import (
+    OPERAND,
+    fraction,
+    negative,
+    operand,
+    product,
+    transposed,
+)
 from tracefactory.verifiers.maths.units import read_unit
 
 _FACTORS = frozenset(
@@ -13,6 +20,7 @@ _FACTORS = frozenset(
 )
 
 
+SETS = frozenset(["named_set", "interval", "set"])
 _TRANSPOSED = frozenset(["tuple", "interval", "matrix"])
 
 
@@ -41,6 +49,8 @@ class Arithmetic(Brackets):
             first = self.term()
         if found[self.at][0] != "o" or found[self.at][1] not in ("+", "-", "pm", "mp"):
             return first
+        if first.kind in SETS and found[self.at][1] == "-":
+            return first  # ℝ - {3}
         parts = [operand(first)]
         while found[self.at][0] == "o" and (sign := found[self.at][1]) in ("+", "-", "pm", "mp"):
             self.at += 1
@@ -83,6 +93,8 @@ class Arithmetic(Brackets):
                     if value == "|" and self.bars:
                         return node
                     if value == "[" and self.closes_interval():
+                        return node
+                    if found[self.at + 1][1] == "mod":  # 1 (mod 3)
                         return node
                     if value == "{" and found[self.at + 1][0] == "n":
                         raise Unreadable("ambiguous")  # `{5}{6}` prints as 56

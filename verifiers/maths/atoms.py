@@ -42,6 +42,10 @@ DECORATIONS = frozenset(
         "overbar",
     ]
 )
+_SAME_DECORATION = {
+    "overrightarrow": "vec", "widehat": "hat", "widetilde": "tilde", "overline": "bar",
+    "overbar": "bar",
+}  # fmt: skip
 _NAMED_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
 _APPLIED = frozenset("fghFGH")
 _WORD_NUMBERS = {
@@ -320,12 +324,13 @@ class Atoms(Cursor):
             return self.subscripted(value)
         if value in DECORATIONS:
             self.at += 1
+            value = _SAME_DECORATION.get(value, value)
             inner = self.tex_argument()
             name = "i" if inner == CONSTANTS["i"] else letters_of(inner)
             if name is not None and name.removeprefix("hat ") in ("i", "j", "k"):
                 return symbol(f"hat {name.removeprefix('hat ')}")
             if name is None:
-                if value in ("overline", "bar") and inner.kind in OPERAND:
+                if value == "bar" and inner.kind in OPERAND:
                     return call("conjugate", operand(inner))
                 raise Unreadable("unknown")
             return self.subscripted(f"{value} {name}")

@@ -6,9 +6,11 @@ from tracefactory.verifiers.maths.atoms import Atoms
 from tracefactory.verifiers.maths.cursor import CONSTANTS
 from tracefactory.verifiers.maths.lex import Unreadable, integer
 from tracefactory.verifiers.maths.nodes import Node, call, number, symbol
-from tracefactory.verifiers.maths.trees import operand
+from tracefactory.verifiers.maths.trees import determinant, operand
 
-_MATRICES = frozenset(["pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "cases"])
+_MATRICES = frozenset(
+    ["pmatrix", "bmatrix", "matrix", "smallmatrix", "array", "Bmatrix", "cases", "vmatrix"]
+)
 
 
 class Brackets(Atoms):
@@ -194,6 +196,8 @@ class Brackets(Atoms):
         width = len(rows[0])
         if width == 0 or any(len(row) != width for row in rows):
             raise Unreadable("matrix")
+        if name == "vmatrix":
+            return determinant(rows)
         cells = tuple(cell for row in rows for cell in row)
         return Node("matrix", cells, (len(rows), width))
 

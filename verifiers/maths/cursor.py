@@ -37,7 +37,7 @@ GREEK = frozenset(
 )
 PREFIXES = ("sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "sqrt")
 """Functions that one letter may stick to: `sinx`."""
-RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "~", "in"])
+RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "~", "in", "equiv"])
 SEPARATORS = frozenset([",", ";", "and", "or", "\\\\"])
 _SET_OPENINGS = frozenset(["(", "[", "{", "\\{", "mathbb"])
 
@@ -46,9 +46,7 @@ LOOK_AHEAD = 6
 """So many tokens may be looked at beyond the last one."""
 
 
-_ITEM_END = re.compile(
-    r"(?<!\\)[,;=]|\\text ?\{ ?(?:and|or|to)\b|\b(?:and|or|to)\b|\\q?quad"
-)
+_ITEM_END = re.compile(r"(?<!\\)[,;=]|\\text ?\{ ?(?:and|or|to)\b|\b(?:and|or|to)\b|\\q?quad")
 
 
 class Cursor:

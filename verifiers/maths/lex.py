@@ -90,7 +90,7 @@ _SIGNS = {
     **dict.fromkeys("·⋅∙•", "\\cdot "), "÷": "\\div ", "∕": "/", "⁄": "/", "∗": "*",
     "π": "\\pi ", "𝜋": "\\pi ", "∞": "\\infty ", "√": "\\surd ", "∛": "\\cbrt ",
     "≤": "\\le ", "⩽": "\\le ", "≦": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≧": "\\ge ",
-    "≠": "\\ne ", "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ",
+    "≠": "\\ne ", "≡": "\\equiv ", "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ",
     "±": "\\pm ", "∓": "\\mp ", "°": "^\\circ ", "º": "^\\circ ", "∅": "\\emptyset ",
     "⟨": "\\langle ", "⟩": "\\rangle ", "〈": "\\langle ", "〉": "\\rangle ",
     "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ",
@@ -148,6 +148,8 @@ _SAME = {
     "mp": "mp",
     "mod": "mod",
     "bmod": "mod",
+    "equiv": "equiv",
+    "pmod": "pmod",
     "land": "and",
     "wedge": "and",
     "lor": "or",
@@ -262,9 +264,7 @@ def _unrepeated(found: list[Token]) -> list[Token]:
     return [token for at, token in enumerate(found) if at not in dropped]
 
 
-def _scan(
-    text: str, at: int, stop: int, grouping: bool, found: list[Token], dresses: int
-) -> None:
+def _scan(text: str, at: int, stop: int, grouping: bool, found: list[Token], dresses: int) -> None:
     if dresses > MAX_DRESSES:
         raise Unreadable("too_deep")
     match_at = _TOKEN.match
@@ -396,6 +396,8 @@ def _words(
             found.append(("t", bare, start, end))  # more likely a unit than a variable
         else:
             found.append(("l", bare, start, end))
+    elif bare[0].isdigit() and " " in bare and name in _UNIT_FONTS:
+        _scan(text, begin + 1, end - 1, grouping, found, dresses + 1)  # \text{5 cm}
     elif name in _UNIT_FONTS and not is_word and _is_measure(bare):
         found.append(("t", bare, start, end))
     elif is_word or not (

@@ -40,15 +40,21 @@ def is_value_of(left: Node, right: Node) -> bool:
 
     `m + n = 12` is no equation to solve, where one value is asked for; `x + 1 = 7` is.
     """
-    several = left.kind in ("add", "mul", "div") and len(names_in(left)) > 1
-    return is_name_of(left, right) or (several and not names_in(right) and not has_sign(left))
+    if is_name_of(left, right):
+        return True
+    if left.kind not in ("add", "mul", "div") or len(names_in(left)) < 2 or has_sign(left):
+        return False
+    head, *rest = left.args
+    if left.kind == "mul" and len(rest) == 1 and head.kind == rest[0].kind == "symbol":
+        # y(x) = 2x reads as a product
+        return head.value not in names_in(right)
+    return not names_in(right)
 
 
 def _is_segment(node: Node) -> bool:
-    """`AB`, which reads as a product."""
-    return node.kind == "mul" and all(
-        part.kind == "symbol" and str(part.value).isupper() for part in node.args
-    )
+    """`AB`, which reads as a product; `S`, which may be a set."""
+    parts = node.args if node.kind == "mul" else (node,)
+    return all(part.kind == "symbol" and str(part.value).isupper() for part in parts)
 
 
 def names_in(node: Node) -> frozenset[str]:

@@ -96,6 +96,14 @@ _RULES = [
             _chosen,
         ),
         ("C", r"(?<![A-Za-z0-9_.}])(?P<n>[0-9]{1,3})(?P<letter>C)(?P<k>[0-9]{1,3})(?![A-Za-z0-9.])", _chosen),
+        # What is said of the variables.
+        (
+            "for",
+            r",? ?\\text ?\{ ?,? ?for (?:all|any|every|each|some)\b[^{}]{0,80}\}.{0,60}$"
+            r"|,? for (?:all|any|every|each|some) .{1,60}$|,? ?\\forall .{1,60}$",
+            "",
+        ),
+        ("all ", r"^\\text ?\{ ?all ?\} ?", ""),
         # A set with a condition, its braces without backslashes.
         (
             "{",

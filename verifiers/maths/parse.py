@@ -7,6 +7,7 @@ Beyond the kinds of nodes.py, a tree from here may hold these, which reading.py 
     degrees    args 1
     percent    args 1
     quantity   args 1, value the unit as written: `5\text{ cm}`, `\$5`
+    congruence args the sides (one or two) and the modulus
     compound   args 2 or more quantities: `1 hour 40 minutes`
     approx     args 1: `\approx 3.14`
     text       value words that stand as an item: `\text{east}`
@@ -22,7 +23,7 @@ nodes and characters have caps. Nothing is evaluated.
 
 import re
 
-from tracefactory.verifiers.maths.arithmetic import Arithmetic
+from tracefactory.verifiers.maths.arithmetic import SETS, Arithmetic
 from tracefactory.verifiers.maths.cursor import LOOK_AHEAD
 from tracefactory.verifiers.maths.lex import Unreadable, clean, tokens
 from tracefactory.verifiers.maths.naming import is_constant_value
@@ -34,10 +35,15 @@ from tracefactory.verifiers.maths.trees import (
     levels,
     operand,
 )
-from tracefactory.verifiers.maths.units import read_unit, scale_word
+from tracefactory.verifiers.maths.units import read_unit, same_dimension, scale_word
 
 _CURRENCIES = {
-    "\\$": "$", "euro": "€", "sterling": "£", "pounds": "£", "yen": "¥", "texteuro": "€",
+    "\\$": "$",
+    "euro": "€",
+    "sterling": "£",
+    "pounds": "£",
+    "yen": "¥",
+    "texteuro": "€",
     "rupee": "₹",
 }
 _UNIT_COMMANDS = frozenset(["circ", "mu", "Omega", "cents", "AA"])
@@ -108,8 +114,13 @@ class Parser(Arithmetic):
             self.at += 1
             return Node("approx", (self.union(),))
         first = self.union()
+        if self.found[self.at][1] in ("pmod", "("):
+            return self.congruence((first,))
         if not self.is_relation_sign():
             return first
+        if self.found[self.at][1] == "equiv":
+            self.at += 1
+            return self.congruence((first, self.union()))
         sides: list[Node] = [first]
         signs: list[str] = []
         while self.is_relation_sign():
@@ -118,13 +129,26 @@ class Parser(Arithmetic):
             sides.append(self.union())
         return Node("relation", tuple(sides), tuple(signs))
 
+    def congruence(self, sides: tuple[Node, ...]) -> Node:
+        r"""`... \\pmod{3}`, `... (\\bmod 3)`, `... \\mod 3`: what stands before the modulus."""
+        bracket = self.found[self.at][1] == "("
+        self.at += bracket
+        if self.found[self.at][1] not in ("pmod", "mod"):
+            raise Unreadable("syntax")
+        self.at += 1
+        modulus = operand(self.power())
+        if bracket and self.found[self.at][1] != ")":
+            raise Unreadable("brackets")
+        self.at += bracket
+        return Node("congruence", (*map(operand, sides), modulus))
+
     def union(self) -> Node:
         """Sets with their signs between them."""
         braces = self.found[self.at][1] == "{"
         first = self.ratio()
         if braces and first.kind in OPERAND and self.is_set_sign():  # `{2} ∪ (3, 4)`
             first = Node("set", (first,))
-        while self.is_set_sign():
+        while self.is_set_sign() or (first.kind in SETS and self.found[self.at][1] == "-"):
             sign = self.found[self.at][1]
             self.at += 1
             kind = {"cup": "union", "U": "union", "cap": "intersection"}.get(sign, "difference")
@@ -177,8 +201,10 @@ class Parser(Arithmetic):
             return None
         part = self.measured(self.sum())
         units = [read_unit(str(node.value)) for node in (before, part) if node.kind == "quantity"]
-        if len(units) == 2 and None not in units and units[0] != units[1]:
-            return part
+        if len(units) == 2 and units[0] != units[1]:
+            one, other = units
+            if one is not None and other is not None and same_dimension(one, other):
+                return part
         if not joined:
             raise Unreadable("syntax")
         self.at = begin

@@ -240,6 +240,12 @@ def _behind(sign: str, in_latex: str) -> "_Printer":
     return lambda node, latex: _tight(node.args[0], latex, 3) + (in_latex if latex else sign)
 
 
+def _congruence(node: Node, latex: bool) -> str:
+    *sides, modulus = (_print(part, latex=latex) for part in node.args)
+    sign = " \\equiv " if latex else " ≡ "
+    return sign.join(sides) + (f" \\pmod{{{modulus}}}" if latex else f" (mod {modulus})")
+
+
 def _approx(node: Node, latex: bool) -> str:
     return ("\\approx " if latex else "≈") + _print(node.args[0], latex=latex)
 
@@ -259,7 +265,7 @@ _KINDS: dict[str, _Printer] = {
     "div": _div, "pow": _pow, "root": _root, "call": _call, "apply": _apply, "neg": _neg,
     "plusminus": _plusminus, "list": _list, "interval": _interval, "union": _union,
     "intersection": _union, "difference": _union, "matrix": _matrix, "relation": _relation,
-    "quantity": _quantity, "based": _based, "approx": _approx, "named_set": _named_set,
+    "congruence": _congruence, "quantity": _quantity, "based": _based, "approx": _approx, "named_set": _named_set,
     "degrees": _behind("°", "^\\circ"), "percent": _behind("%", "\\%"),
     "factorial": _behind("!", "!"),
     "decimal": lambda node, _: str(node.value),

@@ -22,7 +22,6 @@ from tracefactory.verifiers.maths.words import (
     fraction_words,
     holds_words,
     is_none,
-    is_word,
     labelled_parts,
     letter_choice,
     letter_set,
@@ -49,7 +48,15 @@ _AROUND = re.compile(
     r"|\s*\\tag\*?\{[^{}]*\}$"
 )
 _GAPS = ("\\,", "\\;", "\\:", "\\!", "\\ ", "\\\\")
-_PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ("_", "_"))
+_PAIRS = (
+    ("$$", "$$"),
+    ("$", "$"),
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("**", "**"),
+    ("`", "`"),
+    ("_", "_"),
+)
 
 
 class Reading(NamedTuple):
@@ -146,9 +153,9 @@ def _worded(text: str) -> Reading | None:
     none = is_none(text)
     if none is not None:
         return Reading("none", None, none, text)
-    said = yes_no(text)
-    if said is not None:
-        return Reading("yes_no", None, said, text)
+    verdict = yes_no(text)
+    if verdict is not None:
+        return Reading("yes_no", None, verdict, text)
     letter = letter_choice(text)
     if letter is not None and _is_choice(text, letter[1]):
         return Reading("choice", None, letter, text)
@@ -210,20 +217,15 @@ def _is_text(text: str, node: Node) -> bool:
     while todo:
         part = todo.pop()
         kinds.add(part.kind)
-        if part.kind in ("symbol", "constant"):
-            letters.update(str(part.value))
+        if part.kind in ("symbol", "constant") and len(str(part.value)) == 1:
+            letters.add(str(part.value))
         todo.extend(part.args)
     if kinds <= {"text", "list", "tuple", "set"} and "text" in kinds:
         return True
-    if not letters:
-        return False
-    return _ONE_RUN.fullmatch(text) is None and holds_words(undressed(text), frozenset(letters)) or (
-        _ONE_RUN.fullmatch(text) is not None and text not in _NAMES and is_word(text)
-    )
+    return bool(letters) and holds_words(undressed(text), frozenset(letters))
 
 
-_ONE_RUN = re.compile(r"[A-Za-z][A-Za-z.'-]+")
-_NAMES = ("pi", "inf", "infinity", "oo", "alpha", "beta", "theta", "lambda", "phi")
+_ONE_RUN = re.compile(r"[A-Za-z]+")
 
 
 def _text(text: str, node: Node | None) -> Reading:
@@ -264,7 +266,10 @@ def candidates(text: str) -> Iterator[Node]:
     stripped = bare(text)
     parts = labelled_parts(stripped)
     if parts is not None:
-        yield parse(f"({', '.join(value for _, value in parts)})")
+        if stripped[0] == "(":
+            yield parse(f"({', '.join(value for _, value in sorted(parts))})")
+        else:
+            yield parse(", ".join(value for _, value in parts))
         return
     found, why = 0, ""
     for reading in _writings(stripped):

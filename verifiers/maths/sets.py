@@ -190,7 +190,9 @@ def _distance(inner: Node, sign: str, end: Node) -> tuple[list[Piece], str | Non
         name = inner.args[0]
         center = _end(Node("neg", (Node("add", inner.args[1:]),)))
     low, high = Node("add", (center, Node("neg", (radius,)))), Node("add", (center, radius))
-    within = Node("relation", (low, name, high), ("<=", "<=") if sign in ("<=", ">") else ("<", "<"))
+    within = Node(
+        "relation", (low, name, high), ("<=", "<=") if sign in ("<=", ">") else ("<", "<")
+    )
     pieces, said = _inequality(within)
     if sign[0] == "<":
         return pieces, said

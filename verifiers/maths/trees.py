@@ -73,6 +73,24 @@ def transposed(node: Node) -> Node:
     return Node("matrix", cells, (columns, rows))
 
 
+def determinant(rows: list[list[Node]]) -> Node:
+    """The determinant, by the first row.
+
+    Raises:
+        Unreadable: `matrix`, if it is not square or has more than four rows.
+    """
+    if len(rows) != len(rows[0]) or len(rows) > 4:
+        raise Unreadable("matrix")
+    if len(rows) == 1:
+        return operand(rows[0][0])
+    terms = []
+    for place, cell in enumerate(rows[0]):
+        minor = determinant([row[:place] + row[place + 1 :] for row in rows[1:]])
+        term = Node("mul", (operand(cell), minor))
+        terms.append(Node("neg", (term,)) if place % 2 else term)
+    return Node("add", tuple(terms))
+
+
 def letters_of(node: Node) -> str | None:
     r"""The letters of a symbol or of a product of symbols: `\\overline{AB}`."""
     if node.kind in ("symbol", "text"):

@@ -675,6 +675,7 @@ _NAMED_PART = re.compile(
     r"\s*(?:\\(?:text|mathrm|operatorname)\{\s*)?(\\m(?:in|ax)|[A-Za-z][a-z]{2,12})(?:\s*\})?\s*=\s*"
     r"([^=,;]{1,80})"
 )
+_OPERATORS = ("+", "*", "/", "^", "=", "\\cdot", "\\times", "\\pm")
 _BETWEEN = " \t\r\n,;~"
 _SPACING = re.compile(r"(?:\\[,;:! ]|\\q?quad(?![A-Za-z])|\\\\|\s)+$|^(?:\\[,;:! ]|\s)+")
 
@@ -705,7 +706,7 @@ def _part(text: str) -> str:
     while text != before:
         before = text
         text = _SPACING.sub("", text).strip(_BETWEEN).removesuffix(" and")
-    if text.startswith(("- ", "+", "*", "/", "^")) or text.endswith(("+", "-", "*", "/", "=")):
+    if text.startswith(("- ", *_OPERATORS)) or text.endswith(("-", *_OPERATORS)):
         return ""
     return text
 

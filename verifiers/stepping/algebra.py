@@ -9,13 +9,15 @@ A step is
 An equation that is not an identity may be one to solve, a condition or a definition; no notation
 tells `x^2 + 144 = (x+8)^2` from an error in expanding. So one with variables is called false only
     - in a chain that rewrites: a row that begins with `=`, both sides rational functions of the
-      same variables, and nothing else in the problem or the response relates these variables;
-    - behind an implication sign, when both equations are linear in one variable and their
-      solutions differ.
+      same variables, and neither another equation of the problem or the response nor the words
+      around relate these variables;
+    - directly behind an implication sign, when both equations are linear in one variable, their
+      solutions differ by more than rounding, and no other equation or case is near.
 
-A step of constants is false when that is proved, it is no rounding (nor cut off), and its notation
-and the words around it leave no doubt: no unit on one side only, no percent or degree, no base, no
-modulus anywhere, no sign that the problem defines.
+A step of constants is false when that is proved, it is no rounding (nor cut off, nor 22/7 for π),
+and its notation and the words around it (doubt.py) leave no doubt: no unit on one side only, no
+percent or degree, no angle without π, no base, no modulus anywhere, no sign that the problem
+defines.
 
 Not here: finding the equations (formulas.py). Nothing is decided that arithmetic has read
 (lines.py). All work is counted: links, characters of a side, and units of each decision.
@@ -96,7 +98,8 @@ _OPERATOR = re.compile(
     r"""(?<=[^\s({]) \s* [-+−–] | [*/^!|×÷·⋅√] | \\[dt]?(?:frac|binom)
       | \\(?:cdot|times|div|sqrt|ln|log|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|lfloor|lceil
         |gcd|max|min) (?![A-Za-z])
-      | \b(?:sqrt|sin|cos|tan|ln|log|exp)\b | [0-9)}] \s* (?:\\left)? \s* \(""",
+      | \b(?:sqrt|sin|cos|tan|ln|log|exp)\b | [0-9)}] \s* (?:\\left)? \s* \(
+      | [0-9)}] \s* (?:π|\\pi) | (?:π|\\pi) \s* \(""",
     re.VERBOSE,
 )
 _PLAIN_NUMBER = re.compile(

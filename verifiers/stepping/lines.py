@@ -7,6 +7,7 @@ such equations, algebra.py decides them), and the count over a response (steps.p
 import re
 from bisect import bisect_left
 from itertools import pairwise
+from typing import NamedTuple
 
 from tracefactory.verifiers.stepping.doubt import Doubts, other_unit
 from tracefactory.verifiers.stepping.outcomes import (
@@ -105,43 +106,14 @@ def line_steps(
     items = scanner.scan()
     if goes_on and items and isinstance(items[0], Run):
         items[0].bad = True
-    moduli: list[tuple[int, int]] = []
-    modded = frozenset[int]()
-    reduced: dict[int, Run] = {}
-    if MODDED in items:
-        moduli = [(found.start(), int(found[1])) for found in MODULUS.finditer(line)]
-        modded = _modded_chains(items)
-        reduced = _reduced(items)
+    moduli = _Moduli(line, items, modulus)
     recheck = line.lstrip().startswith(RECHECK)
     steps: list[Step] = []
-
     for at in range(1, len(items) - 1):
-        sign, left, right = items[at], items[at - 1], items[at + 1]
-        if sign != "=" and sign != "≡":
+        link = _link(items, at, moduli)
+        if link is None:
             continue
-        if not isinstance(left, Run) or not isinstance(right, Run):
-            continue
-        _doubt_what_goes_on(items, at, right)
-        near = _nearest(moduli, left.start) if moduli else modulus
-        if sign == "≡" and at not in reduced:
-            if _is_name(left) or _is_name(right):
-                continue
-            kind, outcome = "congruence", _congruent(left, right, near)
-        elif at in reduced:
-            near = None if left.bad else _whole(evaluate(left.tokens))
-            left = reduced[at]
-            again = sign == "≡" or items[at + 2 : at + 3] == [MODDED]
-            kind, outcome = "congruence", _residue(left, right, near, again)
-        elif at in modded:
-            kind, outcome = "equation", _equal(left, right)
-            if outcome != TRUE:
-                kind, outcome = "congruence", _congruent(left, right, near)
-            elif not left.operators and not right.operators:
-                continue
-        elif _is_step(items, at, left, right):
-            kind, outcome = "equation", _equal(left, right)
-        else:
-            continue
+        kind, outcome, left, right, near = link
         is_doubted = outcome == FALSE and (
             doubts.about(begin + left.start, begin + right.end)
             or (kind == "equation" and _is_meant_otherwise(line, left, scanner.places[at], right))
@@ -154,6 +126,64 @@ def line_steps(
             shown = line[left.start : right.end][:MAX_SHOWN]
         steps.append(Step(begin + scanner.places[at], kind, outcome, key, shown, is_doubted))
     return steps
+
+
+class _Moduli:
+    """The moduli of a line, and the relations that they belong to."""
+
+    def __init__(self, line: str, items: list[Item], stated: int | None) -> None:
+        self.stated = stated
+        self.places: list[tuple[int, int]] = []
+        self.modded = frozenset[int]()
+        self.reduced: dict[int, Run] = {}
+        if MODDED in items:
+            self.places = [(found.start(), int(found[1])) for found in MODULUS.finditer(line)]
+            self.modded = _modded_chains(items)
+            self.reduced = _reduced(items)
+
+    def near(self, position: int) -> int | None:
+        """The first modulus of the line behind a position, else the last before it."""
+        if not self.places:
+            return self.stated
+        return self.places[min(bisect_left(self.places, (position, 0)), len(self.places) - 1)][1]
+
+
+class _Link(NamedTuple):
+    """A relation that states a step."""
+
+    kind: str
+    outcome: int
+    left: Run
+    right: Run
+    modulus: int | None
+
+
+def _link(items: list[Item], at: int, moduli: _Moduli) -> _Link | None:
+    """What the relation there states; None if it is none or states no step."""
+    sign, left, right = items[at], items[at - 1], items[at + 1]
+    if sign != "=" and sign != "≡":
+        return None
+    if not isinstance(left, Run) or not isinstance(right, Run):
+        return None
+    _doubt_what_goes_on(items, at, right)
+    near = moduli.near(left.start)
+    if at in moduli.reduced:
+        near = None if left.bad else _whole(evaluate(left.tokens))
+        left = moduli.reduced[at]
+        again = sign == "≡" or items[at + 2 : at + 3] == [MODDED]
+        return _Link("congruence", _residue(left, right, near, again), left, right, near)
+    if sign == "≡":
+        if _is_name(left) or _is_name(right):
+            return None
+        return _Link("congruence", _congruent(left, right, near), left, right, near)
+    if at in moduli.modded:
+        if _equal(left, right) != TRUE:
+            return _Link("congruence", _congruent(left, right, near), left, right, near)
+        if not left.operators and not right.operators:
+            return None
+    elif not _is_step(items, at, left, right):
+        return None
+    return _Link("equation", _equal(left, right), left, right, near)
 
 
 def _is_meant_otherwise(line: str, left: Run, sign: int, right: Run) -> bool:
@@ -244,10 +274,3 @@ def _doubt_modulus(items: list[Item], at: int) -> None:
         behind.bad = True
         if isinstance(before, Run):
             before.bad = True
-
-
-def _nearest(moduli: list[tuple[int, int]], position: int) -> int | None:
-    """The first modulus of the line behind a position, else the last before it."""
-    if not moduli:
-        return None
-    return moduli[min(bisect_left(moduli, (position, 0)), len(moduli) - 1)][1]
