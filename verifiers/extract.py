@@ -11,9 +11,9 @@ The rules, in this order; the first that finds something wins:
 5. The rest of the line after the last `####`.
 6. The rest of the sentence after the last "answer is" or "answer:", or after a heading "Answer". It
    ends at a full stop (not at a decimal point, not within `$...$`, not behind "Mr.") or before what
-   only comments: "because", "since", "which", "where", "so", "as required", "and we are done", "(see
-   above)". When nothing follows on the line, the next line that is not blank counts. "answer equals",
-   "should be" and "must be" count when no more than a value follows.
+   only comments: "because", "since", "which", "where", "so", "as required", "and we are done",
+   "(see above)". When nothing follows on the line, the next line that is not blank counts. "answer
+   equals", "should be" and "must be" count when no more than a value follows.
 7. The last line that is not blank, if all of it is bold.
 
 A rule that finds only blanks has found nothing. The span says where the text stands:
@@ -109,7 +109,8 @@ _ANSWER_IS = re.compile(
     r"|[ \t]{0,4}(?P<heading>(?=[\r\n]))"
     # Weaker: "must be positive" is no answer.
     r"|[ \t](?:equals|(?:should|must) be)"
-    r"(?=:?[ \t](?:\*\*)?(?:\$[^$\n]{1,200}\$|-?[0-9][0-9.,/]{0,40})(?:\*\*)?[.!,;]?(?:\s|$)"
+    r"(?=:?[ \t](?:\*\*)?(?:\$(?![^$\n]{0,200}(?:[<>]|\\(?:[lg]e|ne|in)))[^$\n]{1,200}\$"
+    r"|-?[0-9][0-9.,/]{0,40})(?:\*\*)?[.!,;]?(?:\s|$)"
     r"(?![ \t]*[a-z(])))",
     re.IGNORECASE,
 )
@@ -136,19 +137,21 @@ _STOP = re.compile(
     r"|(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMt)(?<!\bMrs)(?<!\bProf)[.!?](?=\s|$)"
     r"|[!?](?=\s|$)|,?[ \t](?:because|since|which|where|so)(?=[ \t,])"
     r"|,?[ \t](?:as (?:required|desired|claimed|needed|wanted|expected|asked|stated|shown|can be)"
-    r"|[qQ]\.?[eE]\.?[dD]|and (?:we are|we're) (?:done|finished)|\((?:see|as|from|by) [^()\n]{1,60}\))(?![a-z])",
+    r"|[qQ]\.?[eE]\.?[dD]|and (?:we are|we're) (?:done|finished)"
+    r"|\((?:see|as|from|by) [^()\n]{1,60}\))(?![a-z])",
 )
-# A box is denied in its own sentence, right before it or right behind it. "x is not 5" is no denial:
-# the question may be what x is not; neither is "statement 5 is wrong".
+# A box is denied in its own sentence, right before it or right behind it. "x is not 5" does not:
+# the question may be what x is not. Neither does "statement 5 is wrong".
 _DENIED_BEFORE = re.compile(
-    r"\b(?:(?:answer|result|solution|it|this|that)(?:(?: is|'s| was)(?: [a-z]{2,10}ly)? not|\sisn't)"
+    r"\b(?:(?:answer|result|solution|it|this|that)"
+    r"(?:(?: is|'s| was)(?: [a-z]{2,10}ly)? not|\sisn't)"
     r"|(?P<wrong>wrong|incorrect|false|mistaken) (?:answer|result|guess|solution)(?: is| was|:))"
     r"[\s$*(\[\\]{0,8}\Z",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    r"[\s$*)\]\\]{0,8}(?:[.,]? ?(?:which|(?:but )?(?:that|this|it)))? ?(?:is|was)(?: [a-z]{2,12}ly)? "
-    r"(?:(?P<wrong>wrong|incorrect|false|not (?:correct|right))"
+    r"[\s$*)\]\\]{0,8}(?:[.,]? ?(?:which|(?:but )?(?:that|this|it)))? ?(?:is|was)"
+    r"(?: [a-z]{2,12}ly)? (?:(?P<wrong>wrong|incorrect|false|not (?:correct|right))"
     r"|not the (?:correct |right |final )?(?:answer|solution))[\s*]*(?:[.,;:!]|\Z|\n)",
     re.IGNORECASE,
 )
@@ -158,9 +161,11 @@ _ASKED_OF = re.compile(
     re.IGNORECASE,
 )
 _DENIAL_CHARS = 60
+_DENIERS = ("not", "n't", "rong", "ncorrect", "alse", "istaken")
 # "No: it is 6", close behind an answer, or right behind its question mark.
 _NO = re.compile(
-    r"(?:[.!?\n]\W{0,4})(?:wait,? )?no[,:] (?P<it>it is|it's|it should be|the answer is)?:?", re.IGNORECASE
+    r"(?:[.!?\n]\W{0,4})(?:wait,? )?no[,:] (?P<it>it is|it's|it should be|the answer is)?:?",
+    re.IGNORECASE,
 )
 _QUESTION = re.compile(r"[\s$*)\]\\}]{0,8}\?")
 _NO_CHARS = 200
@@ -168,6 +173,33 @@ _NO_CHARS = 200
 _VALUE = re.compile(
     r"(?:[A-Za-z] ?= ?|\$|\\\(|\()*(?:[-+]?[0-9.][0-9.,/]*(?:\Z|[%^*+\\$=()a-z-]| [a-z\\])|\\[a-z]"
     r"|[A-Z]\)?\$?\Z|(?:[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)\Z)"
+)
+# "\\boxed{5} or 6", "6 or \\boxed{5}", "\\boxed{5}. Alternatively \\boxed{6}"
+_OR_BEHIND = re.compile(
+    r"[\s$*)\]\\]{0,8}(?:\(?or(?: maybe| perhaps| possibly)?|,? but (?:it|this) (?:could|may|might) be)"
+    r"[ \t]+(?=[$\\(\-]{0,3}[0-9])"
+)
+_OR_BEFORE = re.compile(
+    r"(\$[^$\n]{0,30}[^$\n,]\$|-?[0-9][0-9.,/]{0,20}(?<!,)) or [$(\[\\ ]{0,4}\Z"
+)
+_ALTERNATIVE = re.compile(r"\b(?:or|alternatively|another (?:is|one|possibility))\b", re.IGNORECASE)
+_WITHDRAWN = re.compile(
+    r"(?:[.!?\n]\s{0,4})(?:correction:"
+    r"|(?:wait|hold on|actually)\b[^\n]{0,80}?\b(?:should be|value is|answer is)\b:?)[ \t]*",
+    re.IGNORECASE,
+)
+# A formula goes on before or behind the box: `-\boxed{5}`, `2\boxed{5}`, `\boxed{5}^2`; or a unit.
+_TOUCH_BEFORE = re.compile(
+    r"(?:(?<=[0-9)}])-|(?<=[=$(])\ ?-\ ?|(?<=[^\s-]\ )-|[0-9A-Za-z)}]\ ?\+\ ?|[0-9]+|\^\{?|/"
+    r"|\\(?:cdot|times|sqrt|frac|div|pm)\s?\{?\s?)\Z"
+)
+_TOUCH_BEHIND = re.compile(
+    r"\s?\^(?!\s?\{?\s?\\(?:circ|degree|prime))[^\s$]{0,20}|[0-9]+|,[0-9]{3}|\.[0-9]+|/[0-9]+"
+    r"|\s?\+\s?[0-9A-Za-z]+|-[0-9]+|\s?\\(?:cdot|times)\s?[0-9^{}]{0,10}|[a-z](?![A-Za-z])"
+    r"|\ (?:million|billion|thousand|hundred|dozen)\b"
+    r"|(?:\\[,;\ ]|\s)?(?:\\(?:text|mathrm)\s?\{\s*(?:cm|mm|km|m|kg|mg|g|s|h|ft|mL|L)\s*\}(?!\s?[\^/])"
+    r"|(?:cm|mm|km|kg|mg|ft|mL|lb|oz|miles?|met(?:er|re)s?|inch(?:es)?|feet|yards?|grams?|kilograms?"
+    r"|seconds?|minutes?|hours?|days?|weeks?|months?|years?|dollars?|cents?|euros?)(?![A-Za-z^/²³]|\ (?:per|an?|squared|cubed|and|each|[0-9])))"
 )
 _DISPLAYS = {"$$": "$$", "\\[": "\\]"}
 
@@ -264,7 +296,8 @@ def _only_box(response: str, begin: int) -> Answer | None:
     if _is_denied(response, begin, at, end + 1, text):
         return _DENIED
     start = response.find(text, first)
-    return Answer(text, "boxed", start, start + len(text), None, (text,))
+    hedge = _beside(response, begin, at, end + 1, text)
+    return Answer(text, "boxed", start, start + len(text), hedge, (text,))
 
 
 def _last_boxes(response: str, begin: int) -> Answer | None:
@@ -286,6 +319,7 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
     parts: list[str] = []
     labels: list[str] = []
     either = False
+    other: str | None = None
     while (boxed >= 0 or fbox >= 0) and effort > 0:
         # Only the one that is used up is looked for again: else a text without the other is
         # searched from end to end for each.
@@ -334,6 +368,8 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
             break
         joint = response[after:begins]
         if _JOINT.fullmatch(joint) is None:
+            if len(parts) == 1 and box.text != parts[0] and _ALTERNATIVE.search(joint):
+                other = box.text
             break
         either = either or _OR.search(joint) is not None
         begins = at
@@ -344,11 +380,13 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
     text = cast("str", last.text)
     if _is_denied(response, begin, begins, ends, text):
         return _marked(response, ends, _DENIED)
-    hedge = None
-    if len(response) - ends > _NO_MARKER:
+    hedge = other
+    if hedge is None and len(response) - ends > _NO_MARKER:
         hedge = _rival(response, ends, text)
+    if hedge is None and len(parts) == 1:
+        hedge = _beside(response, begin, begins, ends, text)
     if len(parts) > 1 and len(set(parts)) > 1:
-        known = all(labels) and len(set(labels)) == len(labels)
+        known = all(labels) and len(set(labels)) == len(labels) and not either
         return last._replace(
             hedge=hedge,
             parts=tuple(reversed(parts)),
@@ -356,6 +394,31 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
             labels=tuple(reversed(labels)) if known else (),
         )
     return last if hedge is None else last._replace(hedge=hedge)
+
+
+def _beside(response: str, begin: int, box: int, after: int, text: str) -> str | None:
+    """What the text at the box makes of it: an alternative, a longer formula, a unit."""
+    near = response[after : after + 20]
+    either = _OR_BEHIND.match(response, after) if "or" in near or "but" in near else None
+    if either is not None:
+        said = _said(response, either.end())
+        return None if said is None else said.text
+    before = response[max(begin, box - _BESIDE_CHARS) : box]
+    if " or " in before:
+        either = _OR_BEFORE.search(before)
+        if either is not None:
+            return either[1]
+    if not (text[-1].isdigit() or text[-1] in ")}"):
+        return None
+    front = _TOUCH_BEFORE.search(before) if before[-1:] in _TOUCHING else None
+    behind = _TOUCH_BEHIND.match(response, after)
+    if front is None and behind is None:
+        return None
+    return f"{front[0] if front else ''}{response[box:after]}{behind[0] if behind else ''}"
+
+
+_BESIDE_CHARS = 40
+_TOUCHING = tuple("0123456789-+^/{st cvm")
 
 
 def _label(response: str, begin: int, box: int) -> str:
@@ -367,9 +430,13 @@ def _label(response: str, begin: int, box: int) -> str:
 def _is_denied(response: str, begin: int, box: int, after: int, text: str) -> bool:
     """Whether the sentence of the box says that it is not the answer."""
     before = response[max(begin, box - _DENIAL_CHARS) : box]
-    denial = _DENIED_BEFORE.search(before)
-    if denial is None:
-        denial = _DENIED_BEHIND.match(response, after, after + _DENIAL_CHARS)
+    behind = response[after : after + _DENIAL_CHARS]
+    denial = None
+    # The plain searches leave next to nothing to the patterns, which take ten times as long.
+    if any(map(before.__contains__, _DENIERS)):
+        denial = _DENIED_BEFORE.search(before)
+    if denial is None and ("is " in behind or "was " in behind):
+        denial = _DENIED_BEHIND.match(behind)
     if denial is None:
         return False
     # "Option B is wrong" answers the question which one is.
@@ -398,6 +465,10 @@ def _closing(response: str, first: int, limit: int, effort: int) -> tuple[int, i
 
 _COMMANDS = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|boxed)\s?\{([^{}]*)\}")
 _NO_MEANING = re.compile(r"\\[()\[\],;!: ]|[\s$*`]")
+# "the answer is less than 10" is said of the answer; "not 5" is none.
+_REMARK = re.compile(
+    r"(?:not|(?:less|more|greater|smaller|larger) than|at (?:least|most)|between|bounded)\s", re.I
+)
 _NUMBER_OR_CHOICE = re.compile(
     r".*?[0-9\\=<>]|\W{0,3}[A-Z]\W{0,3}(?:$|(?:or|and)\b)|(?:yes|no|true|false)\W?$", re.I
 )
@@ -417,6 +488,9 @@ def _rival(response: str, end: int, text: str) -> str | None:
             continue
         if rival.rule != "answer_tag" and not _NUMBER_OR_CHOICE.match(rival.text[:200]):
             continue
+        remark = _REMARK.match(rival.text)
+        if remark is not None and _bare(rival.text[remark.end() :]) != _bare(text):
+            continue
         if _bare(rival.text) != _bare(text):
             return rival.text
     return _later(response, end, text)
@@ -425,6 +499,11 @@ def _rival(response: str, end: int, text: str) -> str | None:
 def _later(response: str, end: int, text: str) -> str | None:
     """What a denial behind the answer or a bold last line says, if that is another value."""
     stop = min(len(response), end + _NO_CHARS)
+    withdrawn = _WITHDRAWN.search(response, end, stop)
+    if withdrawn is not None:
+        said = _said(response, withdrawn.end())
+        if said is not None and said.text is not None and _VALUE.match(said.text):
+            return None if _bare(said.text) == _bare(text) else said.text
     denial = _NO.search(response, end, stop) if "no" in response[end:stop].lower() else None
     if denial is not None and (denial["it"] or _QUESTION.match(response, end)):
         said = _said(response, denial.end())
@@ -433,12 +512,15 @@ def _later(response: str, end: int, text: str) -> str | None:
             return None if _bare(value) == _bare(text) else value
         if not denial["it"]:
             return "no"
-    bold = _bold_line(response, end) if response.rfind("**", end) >= 0 else None
+    bold = _bold_line(response, end) if response.find("**", end) >= 0 else None
     if bold is None or bold.text is None or bold.text.count(" ") > _BOLD_WORDS:
         return None
-    if _VALUE.match(bold.text) is None or _bare(bold.text) == _bare(text):
+    one, other = _bare(bold.text), _bare(text)
+    if _VALUE.match(bold.text) is None or one == other:
         return None
-    return bold.text
+    # A letter and a value may be a choice and what it says.
+    letters = [len(each) == 1 and each.isalpha() for each in (one, other)]
+    return None if letters[0] != letters[1] else bold.text
 
 
 _BOLD_WORDS = 2

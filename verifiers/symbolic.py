@@ -291,7 +291,7 @@ def _text(want: Reading, text: str, options: _Options) -> _Decided:
     equal = said(got) == said(words) and (own == name or not (own and name))
     if not equal and is_letter_run(words):
         equal = letter_set(text) == frozenset(words)  # `A, B, D` for `ABD`
-    if not equal and want.node is not None and _SIGN.search(text) is not None:
+    if not equal and want.node is not None and (_SIGN.search(text) or want.text[0].isdigit()):
         return _mathematics(want, want.node, text, options)
     return _told(want, plain(text), equal)
 
@@ -312,7 +312,8 @@ def _parts(want: Reading, text: str, options: _Options) -> _Decided:
     wanted = cast("tuple[tuple[str, str], ...]", want.word)
     found = labelled_parts(text)
     if found is None:
-        pieces = _APART.split(text)
+        inner = text[1:-1] if text[:1] == "(" and text.find(")") == len(text) - 1 else text
+        pieces = _APART.split(inner)
         found = tuple(zip((label for label, _ in wanted), pieces, strict=False))
         found = found if len(pieces) == len(wanted) else ()
     values = dict(found)

@@ -46,6 +46,14 @@ pieces = st.lists(
             "</thinking>",
             "# Answer",
             " because ",
+            " is not ",
+            " is wrong",
+            "? No, it is ",
+            "(a) ",
+            "x = ",
+            "<ANSWER>",
+            "</ANSWER>",
+            " must be ",
             "\\[",
             "\\]",
         ]
@@ -65,8 +73,10 @@ def test_the_span_holds_the_text(response, answer_after):
     if found.text is None:
         assert (found.start, found.end) == (-1, -1)
         assert (found.parts, found.hedge, found.joined_by_or) == ((), None, False)
+        assert found.labels == ()
     else:
         assert found.parts[-1] == found.text
+        assert len(found.labels) in (0, len(found.parts))
         assert found.text == response[found.start : found.end] == found.text.strip(" \t\r\n") != ""
 
 
@@ -150,6 +160,13 @@ def test_an_answer_is_never_taken_from_the_reasoning(response):
         " ",
         "\nA:",
         ". ",
+        "(a) ",
+        "? No, ",
+        "<ANSWER>",
+        "</ANSWER>",
+        "is not \\boxed{5} is wrong. ",
+        "answer must be $x ",
+        "The sum is **",
     ],
 )
 def test_a_million_characters_are_read_once(part):
@@ -186,6 +203,7 @@ BOX_GROUPS = [
     (r"\boxed{2}, no, \boxed{3}", ("3",), False),
     (r"\boxed{\boxed{4}}", ("4",), False),
     (r"\boxed{2} for \boxed{3}", ("3",), False),
+    (r"So (a) is \boxed{2} and (b) is \boxed{3}.", ("2", "3"), False),
 ]
 
 
@@ -196,6 +214,25 @@ def test_boxes_that_stand_together_are_one_answer(response, parts, either):
     assert found.hedge is None
 
 
+LABELS = [
+    (r"So (a) is \boxed{2} and (b) is \boxed{3}.", ("(a)", "(b)")),
+    ("(a) \\boxed{2}\n(b) \\boxed{3}", ("(a)", "(b)")),
+    (r"$y=\boxed{5}$ and $x=\boxed{7}$", ("y", "x")),
+    # Not all have one of their own.
+    (r"$x=\boxed{5}$ and $x=\boxed{7}$", ()),
+    (r"$x=\boxed{5}$ or $y=\boxed{7}$", ()),
+    (r"$AB=\boxed{5}$, $CD=\boxed{7}$", ()),
+    (r"$x_1=\boxed{5}$, $x_2=\boxed{7}$", ()),
+    (r"$x=\boxed{5}$ and \boxed{7}", ()),
+    (r"$x=\boxed{5}$", ()),
+]
+
+
+@pytest.mark.parametrize(("response", "labels"), LABELS)
+def test_the_labels_of_boxes_that_stand_together_are_kept(response, labels):
+    assert final_answer(response).labels == labels
+
+
 HEDGES = [
     (r"\boxed{5} <answer>6</answer>", "6"),
     (r"\boxed{5} <answer>maybe</answer>", "maybe"),
@@ -203,7 +240,20 @@ HEDGES = [
     ("\\boxed{5}\n\nThe answer is 6.", "6"),
     ("\\boxed{A}\n\nAnswer: B", "B"),
     ("\\boxed{A}\n\nAnswer: A or B", "A or B"),
+    ("\\boxed{5}\n\n**6**", "6"),
+    ("\\boxed{5}\n\n**x = 6**", "x = 6"),
+    ("The answer is 5.\n\n**6**", "6"),
+    ("#### 5\n\n**6**", "6"),
+    ("<answer>5</answer>\n\n**6**", "6"),
+    (r"\boxed{5}? No: it is 6.", "6"),
+    (r"\boxed{5}. Wait, no: it is 6.", "6"),
+    (r"\boxed{5}? No, that cannot be.", "no"),
+    ("The answer is $5$? No, $6$.", "$6$"),
+    ("The answer is **5**? No: **6**", "6"),
     # The same again, in other dress.
+    ("\\boxed{5}\n\n**$5$**", None),
+    ("The answer is 5.\n\n**5**", None),
+    (r"\boxed{5}. Can it be 6? No, it is 5.", None),
     ("\\boxed{5}\n#### **5**", None),
     (r"\boxed{5} <answer>$5$</answer>", None),
     (r"\boxed{5}. The answer is $5$.", None),
@@ -212,7 +262,13 @@ HEDGES = [
     # No answers at all.
     ("\\boxed{5}. The answer is correct.", None),
     ("\\boxed{5}\n#### Why 5\nBecause.", None),
+    ("\\boxed{5}\n\n**3. Conclusion**", None),
+    ("\\boxed{5}\n\n**Done in 3 steps**", None),
+    (r"\boxed{5}. Is 7 possible? No, it is not.", None),
+    # The choice and what it says.
+    ("\\boxed{B}\n\n**24**", None),
     # Before the box.
+    (r"Is it 6? No, \boxed{5}", None),
     (r"#### 6, so \boxed{5}", None),
 ]
 

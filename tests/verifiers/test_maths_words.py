@@ -49,6 +49,8 @@ TABLES = {
         ("A dog", None),
         ("f(A)", None),
         ("(1)", None),
+        ("(a)(b)", None),
+        (r"(a) \cdot (b) 2", None),
     ],
     words.letter_set: [
         ("A, C", frozenset("AC")),
@@ -126,8 +128,90 @@ TABLES = {
         ("does not exist", "undefined"),
         ("undefined", "undefined"),
         ("cannot be determined", "undetermined"),
+        ("no integer solutions", "none integer"),
+        ("no positive integer solution", "none integer positive"),
+        ("no such integer exists", "none"),
+        ("cannot be determined or otherwise", None),
         ("nobody", None),
         ("5", None),
+    ],
+    words.fraction_words: [
+        ("one half", (1, 2)),
+        ("a half", (1, 2)),
+        ("three-quarters", (3, 4)),
+        ("two and a half", (5, 2)),
+        ("three halves", (3, 2)),
+        ("twenty-one hundredths", (21, 100)),
+        ("fifth", None),
+        ("twenty-fifths", None),
+        ("one halves", None),
+        ("half of x", None),
+        ("half dozen", None),
+    ],
+    words.ordinal: [
+        ("fifth", 5),
+        ("the 5th", 5),
+        ("5^{\\text{th}}", 5),
+        ("twenty-first", 21),
+        ("fortieth", 40),
+        ("112th", 112),
+        ("a fifth", None),
+        ("5st", None),
+        ("twenty-eleventh", None),
+        ("both", None),
+        ("5", None),
+    ],
+    words.counted: [
+        ("exactly 5", "5"),
+        ("5 distinct solutions", "5"),
+        ("two solutions", "2"),
+        ("five red apples", "5 red apples"),
+        ("5", None),
+        ("5 apples", None),
+        ("at most 5", None),
+        ("no solutions", None),
+    ],
+    words.phrases: [
+        ("red, blue and green", (False, ("red", "blue", "green"))),
+        (r"\text{red}, \text{blue}", (False, ("red", "blue"))),
+        (r"\{red, blue\}", (False, ("red", "blue"))),
+        ("(red, blue)", (True, ("red", "blue"))),
+        ("True, False", (True, ("true", "false"))),
+        ("red, red, blue", (True, ("red", "red", "blue"))),
+        ("the red house", (False, ("red house",))),
+        ("f(a, b)", (False, ("f(a, b)",))),
+    ],
+    words.named_set: [
+        ("all real numbers", "reals"),
+        (r"\text{the set of all integers}", "integers"),
+        ("all real numbers except 0", None),
+        ("all numbers", None),
+    ],
+    words.labelled_parts: [
+        ("(a) 5 (b) 7", (("a", "5"), ("b", "7"))),
+        ("a) 5, and b) -7", (("a", "5"), ("b", "-7"))),
+        (r"\textbf{(a)} x,\ \textbf{(b)} y", (("a", "x"), ("b", "y"))),
+        ("(i) x^2; (ii) 2x", (("i", "x^2"), ("ii", "2x"))),
+        (r"\min = 1, \max = 5", (("min", "1"), ("max", "5"))),
+        ("(a) 5", None),
+        ("(b) 5 (c) 7", None),
+        ("(a)(b)", None),
+        ("(a) - 5(b) + 1", None),
+        (r"(a) \cdot (b) 2", None),
+        ("x = 1, y = 2", None),
+        ("alpha = 1, beta = 2", None),
+        ("f(a) + f(b)", None),
+    ],
+    words.without_label: [
+        (r"\text{The answer is }5", "5"),
+        (r"\text{Answer: 5}", r"\text{5}"),
+        ("Final answer: 5", "5"),
+        ("answers: 5", "answers: 5"),
+        ("Answer: ", "Answer:"),
+    ],
+    words.is_word: [
+        *((word, True) for word in ["red", "on", "KG", "north-east", "x-axis", "café", "New"]),
+        *((run, False) for run in ["x", "xy", "abc", "xyz", "mgh", "x-y", "ab-cd", "sin", "pqr"]),
     ],
 }
 CASES = [(function, *row) for function, rows in TABLES.items() for row in rows]
@@ -150,6 +234,31 @@ def test_case(function, text, value):
 def test_any_text_is_read_without_an_error(text):
     for function in TABLES:
         function(text)
+    words.said(text)
+    words.holds_words(text, frozenset("abcxyz"))
+
+
+@pytest.mark.parametrize(
+    ("text", "letters", "holds"),
+    [
+        ("red, blue", "redblu", True),
+        ("x = red", "xred", True),
+        ("H2O", "HO", True),
+        ("2AB", "AB", False),
+        ("P(AB)", "PAB", False),
+        ("sin x", "x", False),
+        ("5 apples", "", False),
+        ("red + blue", "redblu", False),
+        ("x = at", "xat", False),
+    ],
+)
+def test_words_are_told_from_products_of_letters(text, letters, holds):
+    assert words.holds_words(text, frozenset(letters)) is holds
+
+
+def test_one_list_is_said_in_one_way():
+    assert words.said("the 5th") == words.said("fifth") != words.said("5")
+    assert words.said("infinite solutions") == words.said("infinitely many")
 
 
 def test_signs_that_are_numbers_stay_as_they_are():

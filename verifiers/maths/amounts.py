@@ -136,11 +136,10 @@ class Amounts:
         if center is None:
             return None
         top, bottom = center
+        half = want.half or (0, 1)
         if self.tolerance is not None:
             (a, b), relative = self.tolerance
             half = (abs(top) * a, bottom * b) if relative else (a, b)
-        elif want.half is not None:
-            half = want.half
         if _rational(got) == center:
             return Comparison(True, "equal", "exact")
         low = (top * half[1] - half[0] * bottom, bottom * half[1])

@@ -28,9 +28,9 @@ from tracefactory.verifiers.maths.naming import (
     in_order,
     is_assignments,
     is_constant_value,
+    is_function_of,
     is_name_of,
     is_value_of,
-    names_in,
     without_name,
 )
 from tracefactory.verifiers.maths.nodes import Node, call, number, signs_of
@@ -315,11 +315,12 @@ class _Comparer(Amounts):
         """`y = 2x+1`: a value with its name, or up to a constant factor."""
         sides, signs = reference.args, signs_of(reference)
         if signs[-1] == "~":  # either what it is or its decimals
-            exact = Node("relation", sides[:-1], signs[:-1]) if len(sides) > 2 else sides[0]
-            shown = Node("approx", sides[-1:])
+            *exacts, decimals = sides
+            exact = Node("relation", tuple(exacts), signs[:-1]) if len(exacts) > 1 else exacts[0]
+            shown = Node("approx", (decimals,))
             either = self.answers(exact, answer)
             return either if either.equal else self.answers(shown, answer)
-        if len(sides) > 2:
+        if len(sides) != 2:
             return self.chain(reference, answer)
         left, right = sides
         if not is_name_of(left, right) and is_name_of(right, left):
@@ -349,13 +350,8 @@ class _Comparer(Amounts):
     def same_name(self, left: Node, right: Node, answer: Node) -> Comparison | None:
         """Both give the same name a value; None if that does not settle it."""
         sides = answer.args
-        head = sides[0]
-        if head.kind == "mul" and head.args[0] == left and head.args[1:] and len(sides) == 2:
-            # y(x) = 2x reads as a product
-            if len(head.args) == 2 and names_in(head.args[1]) <= names_in(sides[1]) - names_in(
-                left
-            ):
-                sides = (left, sides[1])
+        if len(sides) == 2 and is_function_of(sides[0], left, sides[1]):
+            sides = (left, sides[1])
         if sides[0] != left and len(sides) == 2 and sides[1] == left:
             sides = (sides[1], sides[0])
         if sides[0] != left:

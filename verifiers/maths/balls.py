@@ -8,7 +8,7 @@ Not here: which points, what precision and what an overlap is worth (agreement.p
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from flint import acb, arb, ctx, fmpq, fmpz
@@ -20,7 +20,7 @@ MAX_PRECISION = 32_768
 
 
 @contextmanager
-def precision(bits: int) -> Iterator[None]:
+def precision(bits: int) -> Generator[None]:
     """Work at that many bits within the block."""
     before = ctx.prec
     ctx.prec = bits

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tracefactory.verifiers.maths.atoms import Atoms
 from tracefactory.verifiers.maths.cursor import CONSTANTS
 from tracefactory.verifiers.maths.lex import Unreadable, integer
-from tracefactory.verifiers.maths.nodes import Node, call, number, symbol
+from tracefactory.verifiers.maths.nodes import Node, call, number, signs_of, symbol
 from tracefactory.verifiers.maths.trees import determinant, operand
 
 _MATRICES = frozenset(
@@ -128,7 +128,7 @@ class Brackets(Atoms):
         if inner.kind == "relation" and inner.value and inner.value[0] == "in":
             domain = inner.args[1]  # {x in R : x > 2}
             if domain.kind == "ratio" and domain.args[0] == Node("named_set", (), "reals"):
-                return Node("relation", (domain.args[1], *inner.args[2:]), inner.value[1:])
+                return Node("relation", (domain.args[1], *inner.args[2:]), signs_of(inner)[1:])
         if inner.kind == "relation" and inner.args[0].kind == "ratio":  # {x : x > 2}
             return Node("relation", (inner.args[0].args[-1], *inner.args[1:]), inner.value)
         return Node("set", inner.args if inner.kind == "list" else (inner,))

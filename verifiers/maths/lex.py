@@ -90,14 +90,15 @@ _SIGNS = {
     **dict.fromkeys("·⋅∙•", "\\cdot "), "÷": "\\div ", "∕": "/", "⁄": "/", "∗": "*",
     "π": "\\pi ", "𝜋": "\\pi ", "∞": "\\infty ", "√": "\\surd ", "∛": "\\cbrt ",
     "≤": "\\le ", "⩽": "\\le ", "≦": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≧": "\\ge ",
-    "≠": "\\ne ", "≡": "\\equiv ", "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∖": "\\setminus ",
+    "≠": "\\ne ", "≡": "\\equiv ", "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ",
+    "∖": "\\setminus ",
     "±": "\\pm ", "∓": "\\mp ", "°": "^\\circ ", "º": "^\\circ ", "∅": "\\emptyset ",
     "⟨": "\\langle ", "⟩": "\\rangle ", "〈": "\\langle ", "〉": "\\rangle ",
     "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ",
     "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}", "ℚ": "\\mathbb{Q}",
     "ℂ": "\\mathbb{C}", "′": "'", "’": "'", "‘": "'", "…": "...", "⋯": "...", "∶": ":",
-    "ⅈ": "i", "ℯ": "e", "€": "\\euro ", "£": "\\sterling ", "¥": "\\yen ", "¢": "\\cents ", "₹": "\\rupee ", "、": ",", "Å": "\\AA ",
-    "µ": "\\mu ", "∣": "|",
+    "ⅈ": "i", "ℯ": "e", "€": "\\euro ", "£": "\\sterling ", "¥": "\\yen ", "¢": "\\cents ",
+    "₹": "\\rupee ", "、": ",", "Å": "\\AA ", "µ": "\\mu ", "∣": "|",
     **{name: f"\\{word} " for name, word in _GREEK.items()},
 }  # fmt: skip
 _TABLE = str.maketrans(_SIGNS)
@@ -164,12 +165,12 @@ _SYNONYMS = {
     "varepsilon": "epsilon", "varrho": "rho", "arctg": "arctan", "lg": "log",
 }  # fmt: skip
 _SKIPPED = frozenset([
-    "left", "right", "middle", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "big",
-    "Big", "bigg", "Bigg", "bigm", "displaystyle", "textstyle", "scriptstyle", "limits",
+    "left", "right", "middle", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr",
+    "big", "Big", "bigg", "Bigg", "bigm", "displaystyle", "textstyle", "scriptstyle", "limits",
     "nolimits", "quad", "qquad", "thinspace", "medspace", "thickspace", "negthinspace", "enspace",
     "hfill", "hline", "centering", "bf", "rm", "it", "strut", "dotsb", "nobreak", "allowbreak",
-    "boldmath", "kern", "mathstrut", "tiny", "footnotesize", "small", "normalsize", "large", "Large", "LARGE",
-    "huge", "Huge", "ensuremath", "newline",
+    "boldmath", "kern", "mathstrut", "tiny", "footnotesize", "small", "normalsize", "large",
+    "Large", "LARGE", "huge", "Huge", "ensuremath", "newline",
 ])  # fmt: skip
 _WORDS = frozenset([
     "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "textup", "mbox",

@@ -44,11 +44,15 @@ def is_value_of(left: Node, right: Node) -> bool:
         return True
     if left.kind not in ("add", "mul", "div") or len(names_in(left)) < 2 or has_sign(left):
         return False
-    head, *rest = left.args
-    if left.kind == "mul" and len(rest) == 1 and head.kind == rest[0].kind == "symbol":
-        # y(x) = 2x reads as a product
-        return head.value not in names_in(right)
-    return not names_in(right)
+    return not names_in(right) or is_function_of(left, left.args[0], right)
+
+
+def is_function_of(node: Node, name: Node, value: Node) -> bool:
+    """Is it `y(x)`, which reads as a product, before what depends on x and not on y?"""
+    if node.kind != "mul" or len(node.args) != 2 or node.args[0] != name:
+        return False
+    names = names_in(value)
+    return name.kind == "symbol" and names_in(node.args[1]) <= names - {str(name.value)}
 
 
 def _is_segment(node: Node) -> bool:

@@ -87,7 +87,8 @@ _RULES = [
         # Combinations and permutations.
         (
             "_",
-            r"(?:\{ ?\} ?)?[_^] ?" + _INDEX.format("n") + r" ?(?P<letter>[CP]) ?_ ?" + _INDEX.format("k"),
+            rf"(?:\{{ ?\}} ?)?[_^] ?{_INDEX.format('n')} ?"
+            rf"(?P<letter>[CP]) ?_ ?{_INDEX.format('k')}",
             _chosen,
         ),
         (
@@ -95,7 +96,11 @@ _RULES = [
             r"(?P<letter>[CP]) ?_ ?" + _INDEX.format("n") + r" ?\^ ?" + _INDEX.format("k"),
             _chosen,
         ),
-        ("C", r"(?<![A-Za-z0-9_.}])(?P<n>[0-9]{1,3})(?P<letter>C)(?P<k>[0-9]{1,3})(?![A-Za-z0-9.])", _chosen),
+        (
+            "C",
+            r"(?<![A-Za-z0-9_.}])(?P<n>[0-9]{1,3})(?P<letter>C)(?P<k>[0-9]{1,3})(?![A-Za-z0-9.])",
+            _chosen,
+        ),
         # What is said of the variables.
         (
             "for",
@@ -107,7 +112,8 @@ _RULES = [
         # A set with a condition, its braces without backslashes.
         (
             "{",
-            r"^\{( ?[a-z] ?(?:\\in ?(?:\\mathbb ?\{ ?R ?\}|\\mathbb R|\\R) ?)?(?:\||\\mid|:)[^{}|]*)\}$",
+            r"^\{( ?[a-z] ?(?:\\in ?(?:\\mathbb ?\{ ?R ?\}|\\mathbb R|\\R) ?)?"
+            r"(?:\||\\mid|:)[^{}|]*)\}$",
             r"\\{\1\\}",
         ),
         # Bases.

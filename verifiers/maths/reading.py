@@ -16,6 +16,7 @@ from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.parse import parse
 from tracefactory.verifiers.maths.printing import short
 from tracefactory.verifiers.maths.words import (
+    are_truths,
     clock,
     counted,
     date,
@@ -33,6 +34,7 @@ from tracefactory.verifiers.maths.words import (
     plain,
     said,
     undressed,
+    without_label,
     yes_no,
 )
 
@@ -63,7 +65,8 @@ class Reading(NamedTuple):
     """What a text is, as an answer."""
 
     kind: str
-    """`math`, `choice`, `letters`, `yes_no`, `date`, `clock`, `none`, `parts`, `texts` or `text`."""
+    """`math`, `choice`, `letters`, `yes_no`, `date`, `clock`, `none`, `parts`, `text` or `texts`
+    (a list of words)."""
     node: Node | None
     """The tree, if it can be mathematics at all."""
     word: object
@@ -114,7 +117,7 @@ def read_reference(text: str) -> Reading:
         return Reading("math", number(int(text)), None, text, str(int(text)))
     if len(text) > MAX_CHARS:
         return Reading("text", None, None, text, "", "too_long")
-    stripped = bare(text)
+    stripped = bare(without_label(text))
     parts = labelled_parts(stripped)
     if parts is not None:
         return Reading("parts", None, parts, stripped)
@@ -159,6 +162,8 @@ def _worded(text: str) -> Reading | None:
     letter = letter_choice(text)
     if letter is not None and _is_choice(text, letter[1]):
         return Reading("choice", None, letter, text)
+    if are_truths(text):
+        return Reading("texts", None, phrases(text), text)
     several = letter_set(text)
     if several is not None:
         return Reading("letters", None, several, text)
@@ -171,8 +176,9 @@ def _worded(text: str) -> Reading | None:
     node = _spoken(text)
     if node is not None:
         return Reading("math", node, None, text, short(node))
-    if ordinal(text) is not None:
-        return Reading("text", None, said(text), text)
+    place = ordinal(text)
+    if place is not None:  # the place `5th` is also said by 5, `fifth` is not
+        return Reading("text", number(place) if text[0].isdigit() else None, said(text), text)
     amount = counted(text)
     return None if amount is None else _amount(text, amount)
 
@@ -235,7 +241,7 @@ def _text(text: str, node: Node | None) -> Reading:
         return Reading("texts", None, several, text)
     name, words = named_words(text)
     doubtful = node is not None and name and _ONE_RUN.fullmatch(words) is not None
-    return Reading("text", node if doubtful else None, several[1][0], text)
+    return Reading("text", node if doubtful else None, said(text), text)
 
 
 # What no words hold: mathematics that is not read is no text to compare letter by letter.
@@ -244,7 +250,7 @@ _NOTATION = re.compile(r"[{}^_=+*/<>|]|\\(?:sum|prod|int|lim)\b")
 
 def _unread(text: str, why: str) -> Reading:
     words = plain(text)
-    if _NOTATION.search(words if why == "unknown" else text):
+    if _NOTATION.search(words if why == "unknown" else named_words(text)[1]):
         return Reading("text", None, None, text, "", why)
     # Words are compared as words; what was meant as mathematics and is not read is not guessed at.
     if any(sign.isalpha() for sign in words) and len(text) <= 400:
@@ -282,9 +288,9 @@ def candidates(text: str) -> Iterator[Node]:
         yield node
     if found and _is_formula(stripped):
         return
-    node = _spoken(stripped)
-    if node is not None:
-        yield node
+    spoken = _spoken(stripped)
+    if spoken is not None:
+        yield spoken
     elif is_none(stripped) == "none":
         yield Node("set")
     elif not found:

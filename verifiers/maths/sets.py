@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tracefactory.verifiers.maths.decide import compare, is_constant
-from tracefactory.verifiers.maths.nodes import Node, constant, number
+from tracefactory.verifiers.maths.nodes import Node, constant, number, signs_of
 from tracefactory.verifiers.maths.values import NotAValue, lowered
 
 MAX_PIECES = 64
@@ -139,20 +139,20 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
 def _inequality(node: Node) -> tuple[list[Piece], str | None]:
-    sides, signs = node.args, node.value or ()
+    sides, signs = node.args, signs_of(node)
     if len(sides) == 2 and signs == ("in",):
         if sides[0].kind != "symbol":
             raise NoSet
         pieces, _ = _read(sides[1])
         return pieces, str(sides[0].value)
     if len(sides) == 3 and sides[1].kind == "symbol":
-        first = Node("relation", sides[:2], (str(signs[0]),))
-        second = Node("relation", sides[1:], (str(signs[1]),))
+        first = Node("relation", sides[:2], signs[:1])
+        second = Node("relation", sides[1:], signs[1:])
         (one, name), (other, _) = _inequality(first), _inequality(second)
         return _common(one, other), name
     if len(sides) != 2 or signs[0] not in _FLIPPED:
         raise NoSet
-    left, right, sign = sides[0], sides[1], str(signs[0])
+    left, right, sign = sides[0], sides[1], signs[0]
     if not _is_subject(left):
         left, right, sign = right, left, _FLIPPED[sign]
     if not _is_subject(left):

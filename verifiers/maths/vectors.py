@@ -13,14 +13,15 @@ def as_points(one: Node, other: Node) -> tuple[Node, Node]:
     a, b = _point(one), _point(other)
     if a is None and b is None:
         return one, other
-    if len((a or b or ())) == 3 and all(len(x) == 3 and x[2] == _ZERO for x in (a, b) if x):
-        flat = (one if a is None else None, other if b is None else None)
-        if all(node is None or len(node.args) == 2 for node in flat):
-            a, b = (x[:2] if x else None for x in (a, b))
-    return (
-        one if a is None else Node("tuple", tuple(a), "()"),
-        other if b is None else Node("tuple", tuple(b), "()"),
-    )
+    # In the plane, if the other is: (3, -2) for 3i - 2j.
+    sizes = [len(node.args) for node, point in ((one, a), (other, b)) if point is None]
+    if sizes in ([], [2]) and all(point is None or point[2] == _ZERO for point in (a, b)):
+        a, b = (point and point[:2] for point in (a, b))
+    return _tuple(one, a), _tuple(other, b)
+
+
+def _tuple(node: Node, point: list[Node] | None) -> Node:
+    return node if point is None else Node("tuple", tuple(point), "()")
 
 
 def _holds_units(node: Node) -> bool:

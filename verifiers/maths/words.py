@@ -14,6 +14,7 @@ other than English, and synonyms (`correct` is not `yes`).
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 from math import gcd
 
 # Longer ones are no date, letter or number word; `plain` alone takes any length.
@@ -156,7 +157,7 @@ def letter_choice(text: str) -> tuple[str, str] | None:
     letter, rest = found["held"] or found["bare"], found["rest"].strip().strip("*").strip()
     if found["bare"] and found["bare"].islower() and not found["said"]:
         return None
-    if letter.islower() and rest.startswith(("(", "^", "+", "*", "/", "=", "_")):
+    if letter.islower() and rest.startswith(("(", "_", *_OPERATORS)):
         return None  # `(a)(b)`: a product
     # `B.` loses its stop when it is undressed; `Option B` has none.
     if _JOINED.match(rest) or _OTHER_LETTER.search(rest):
@@ -526,18 +527,20 @@ def counted(text: str) -> str | None:
 
 _NO_SOLUTION = re.compile(
     r"(?:there (?:is|are|exists?) |it has |has )?no (?:(?:real|such|valid|possible"
-    r"|(?P<kind>integer|positive|rational)) )*"
+    r"|integer|positive|rational) )*"
     r"(?:solutions?|roots?|values?|numbers?|integers?)(?: exists?)?"
     r"|none|empty set|null set|no such .{1,40} exists?"
     r"|\\(?:emptyset|varnothing)|\\\{ ?\\?\}|\{ ?\}|[∅ø]"
 )
+_RESTRICTED = re.compile(r"\b(?:integer|positive|rational)(?= (?!exist))")
 _UNDEFINED = re.compile(
     r"(?:(?:limit|it|value|expression) )?(?:does not exist|doesn't exist|is undefined"
     r"|is not defined|dne|d\.n\.e|undefined|not defined)"
 )
 _UNDETERMINED = re.compile(
     r"(?:it )?(?:cannot|can not|can't) be determined"
-    r"(?: (?:from|with|without|by|based|given|using|because|since|as|uniquely|exactly|here)\b.{0,60})?"
+    r"(?: (?:from|with|without|by|based|given|using|because|since|as|uniquely|exactly|here)\b"
+    r".{0,60})?"
     r"|(?:not enough|insufficient) information"
 )
 
@@ -553,7 +556,7 @@ def is_none(text: str) -> str | None:
     word = plain(text)
     found = _NO_SOLUTION.fullmatch(word)
     if found is not None:
-        return f"none {found['kind']}" if found["kind"] else "none"
+        return " ".join(["none", *sorted(_RESTRICTED.findall(word))])
     if _UNDEFINED.fullmatch(word):
         return "undefined"
     return "undetermined" if _UNDETERMINED.fullmatch(word) else None
@@ -562,8 +565,11 @@ def is_none(text: str) -> str | None:
 # Two letters that are a word sooner than a product.
 _TWO_LETTERS = frozenset(
     ["on", "no", "up", "it", "is", "in", "to", "of", "or", "by", "he", "we", "me", "my", "so", "do",
-     "go", "if", "as", "us", "am", "be", "ok", "hi", "at", "kg", "cm", "km", "lb", "oz", "ft", "hz"]
+     "go", "if", "as", "us", "ok", "hi", "at", "kg", "cm", "km", "lb", "oz", "ft", "hz"]
 )  # fmt: skip
+_FUNCTIONS = frozenset(
+    ["max", "min", "gcd", "lcm", "log", "exp", "sin", "cos", "tan", "sec", "csc", "cot", "arg"]
+)
 _RUN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # What text answers do not hold; a minus joins words only.
 _NOTATION = re.compile(r"[\\^_=+*/<>|{}$%@#~\[\]!]|(?:^|[\W\d])-|-(?![A-Za-z])")
@@ -578,7 +584,7 @@ def is_word(run: str) -> bool:
     """
     if "-" in run:
         return any(len(part) > 2 and is_word(part) for part in run.split("-"))
-    if len(run) < 2:
+    if len(run) < 2 or run in _FUNCTIONS:
         return False
     if len(run) == 2:
         return run.isupper() or run.lower() in _TWO_LETTERS
@@ -587,7 +593,7 @@ def is_word(run: str) -> bool:
         return True
     if set(low) <= set("wxyz") or (set(low) <= set("abc") and sorted(low) == list(low)):
         return False
-    follow = all(ord(b) - ord(a) == 1 for a, b in zip(low, low[1:], strict=False))
+    follow = all(ord(b) - ord(a) == 1 for a, b in pairwise(low))
     return not follow and not set(low).isdisjoint("aeiouy")
 
 
@@ -624,9 +630,9 @@ _SHORT_ITEM = 4
 
 
 def phrases(text: str) -> tuple[bool, tuple[str, ...]]:
-    """The items of a list of words, and whether their order counts: in brackets, or of many words.
+    """Whether the order counts in a list of words, and its items; text that is none is one item.
 
-    Text that is no list is its only item.
+    It counts in brackets, among many words, where one comes twice and in `True, False`.
     """
     text = undressed(text)
     found = _BRACKETS.fullmatch(text)
@@ -634,8 +640,22 @@ def phrases(text: str) -> tuple[bool, tuple[str, ...]]:
     items = [item for part in _COMMA.split(inner) if (item := plain(part))]
     if not 1 < len(items) <= MAX_ITEMS or any(sign in inner for sign in "()[]"):
         return False, (said(text),)
-    long = any(item.count(" ") >= _SHORT_ITEM for item in items)
-    return long or (found is not None and found[1] is not None), tuple(map(said, items))
+    in_order = (
+        any(item.count(" ") >= _SHORT_ITEM for item in items)
+        or (found is not None and found[1] is not None)
+        or set(items) <= _TRUTHS
+        or len(set(items)) < len(items)
+    )
+    return in_order, tuple(map(said, items))
+
+
+_TRUTHS = frozenset(["yes", "no", "true", "false", "t", "f"])
+
+
+def are_truths(text: str) -> bool:
+    """Whether this is a list such as `True, False` or `T, F, T`."""
+    items = phrases(text)[1] if len(text) <= MAX_CHARS else ()
+    return len(items) > 1 and set(items) <= _TRUTHS
 
 
 _INFINITE = re.compile(
@@ -686,7 +706,7 @@ def labelled_parts(text: str) -> tuple[tuple[str, str], ...] | None:
         return None
     if "=" in text and ("," in text or ";" in text or " and " in text):
         return _named_parts(text)
-    if ")" not in text or "b" not in text and "ii" not in text:
+    if ")" not in text or ("b" not in text and "ii" not in text):
         return None
     text = _BOLD_LABEL.sub(lambda found: f" {found[1] or found[2]} ", text).strip()
     found = list(_PART_LABEL.finditer(text))
@@ -716,7 +736,9 @@ def _named_parts(text: str) -> tuple[tuple[str, str], ...] | None:
     for piece in _COMMA.split(text):
         found = _NAMED_PART.fullmatch(_SPACING.sub("", piece))
         name = "" if found is None else found[1].lower().removeprefix("\\")
-        if found is None or name in _GREEK_NAMES or not is_word(name):
+        if found is None or name in _GREEK_NAMES:
+            return None
+        if name not in ("min", "max") and not is_word(name):
             return None
         parts.append((name, _part(found[2])))
     names = {name for name, _ in parts}
@@ -743,4 +765,6 @@ def without_label(text: str) -> str:
     if found is None or (found["close"] and not found["open"]):
         return text
     rest = text[found.end() :]
+    if not rest.strip(" }"):
+        return text
     return f"{found['open']}{rest}" if found["open"] and not found["close"] else rest

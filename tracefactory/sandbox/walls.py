@@ -1,0 +1,303 @@
+r"""What keeps a run in: each rung of the ladder that needs no other program, as a pair of steps.
+
+`raise_walls` is done once, by the process that later forks the runs; `enter` by each run, between
+its fork and its program.
+
+    Namespaces   a root file system of its own (the interpreter and /usr, read-only; nothing else of
+                 the host), an empty network, and for each run new user, process, mount and IPC
+                 namespaces with a fresh /tmp. The kernel ends all processes of a run with its first
+    Landlock     for kernels that refuse user namespaces: file access by Landlock, processes held
+                 together by their group, which no call can leave
+    Nothing      no walls at all, only limits; never chosen unless asked for by name
+
+On top come no capabilities, no_new_privs, the filter of seccomp.py and resource limits, always.
+
+Not here: running a program (driver.py), deciding which rung works (ladder.py).
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from tracefactory.sandbox import syscalls as call
+from tracefactory.sandbox.limits import Limits, set_limits
+from tracefactory.sandbox.seccomp import box_filter
+
+NOBODY = 65534
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_KEPT_FLAGS = {
+    # statvfs flag: mount flag. A user namespace may not take them away from a mount.
+    2: call.MS_NOSUID, 4: call.MS_NODEV, 8: call.MS_NOEXEC, 1024: 1024, 2048: 2048, 4096: 1 << 21,
+}  # fmt: skip
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8"}
+
+
+class Walls(Protocol):
+    """One rung; lives in the zygote."""
+
+    def raise_walls(self) -> None:
+        """Once, before anything untrusted exists. Forks if it has to: goes on in the child."""
+
+    def before_fork(self) -> object:
+        """In the zygote, before each run; what it returns `enter` and `after` get."""
+
+    def after_fork(self, kept: object) -> None:
+        """In the zygote, once the run is forked."""
+
+    def enter(self, limits: Limits, kept: object) -> None:
+        """In the run, as its first act."""
+
+    def end(self, pid: int, kept: object) -> None:
+        """In the zygote: kill all that the run started and remove what it wrote."""
+
+
+def give_up_root() -> None:
+    """Become nobody, if this is root: to the kernel, root in a box is root."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        call.prctl(call.PR_SET_DUMPABLE, 1)  # else /proc/self belongs to root
+
+
+def readable_paths() -> list[str]:
+    """What of the host a program may read: /usr, and the interpreter if it lives elsewhere."""
+    found = ["/usr"]
+    for prefix in (sys.base_prefix, sys.base_exec_prefix):
+        path = os.path.realpath(prefix)
+        if path != "/" and not any(path == one or path.startswith(one + "/") for one in found):
+            found.append(path)
+    return found
+
+
+class Namespaces:
+    """The default rung."""
+
+    def raise_walls(self) -> None:
+        """Leave all namespaces of the host; goes on as the first process of a new one."""
+        give_up_root()
+        user, group = os.getuid(), os.getgid()
+        call.unshare(
+            call.CLONE_NEWUSER | call.CLONE_NEWNS | call.CLONE_NEWNET | call.CLONE_NEWIPC
+            | call.CLONE_NEWUTS | call.CLONE_NEWPID | call.CLONE_NEWCGROUP
+        )  # fmt: skip
+        _map_ids(os.open("/proc/self", os.O_PATH | os.O_DIRECTORY), user, group)
+        child = os.fork()
+        if child:
+            _wait_for(child)
+        call.die_with_parent(signal.SIGKILL)
+        # The host's /proc, for what a run must write about itself; no run inherits it.
+        self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        _build_root()
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, os.sched_getaffinity(0))
+
+    def before_fork(self) -> object:
+        """The next child is the first process of its own namespace."""
+        call.unshare(call.CLONE_NEWPID)
+        return None
+
+    def after_fork(self, kept: object) -> None:
+        """Later children are not in it."""
+        call.setns(self._pids, call.CLONE_NEWPID)
+
+    def enter(self, limits: Limits, kept: object) -> None:
+        """New user, mount and IPC namespaces, a fresh /tmp, no rights."""
+        user, group = os.getuid(), os.getgid()
+        call.unshare(call.CLONE_NEWUSER | call.CLONE_NEWNS | call.CLONE_NEWIPC)
+        _map_ids(self._proc, user, group, prefix="self/")
+        call.mount(
+            "tmpfs", "/tmp", "tmpfs", call.MS_NOSUID | call.MS_NODEV,
+            f"size={limits.disk_mb}m,nr_inodes=4096,mode=0700",
+        )  # fmt: skip
+        os.chdir("/tmp")
+        set_limits(limits, limits.processes)
+        _without_rights(box_filter())
+
+    def end(self, pid: int, kept: object) -> None:
+        """The kernel ends the rest of the namespace."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _wait_for(child: int) -> None:
+    """Stay as the parent of the first process until it ends."""
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    _, status = os.waitpid(child, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 255)
+
+
+def _map_ids(proc: int, user: int, group: int, prefix: str = "") -> None:
+    """This user and group are nobody in the new user namespace, and nobody else exists."""
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{NOBODY} {user} 1"),
+        ("gid_map", f"{NOBODY} {group} 1"),
+    ):
+        fd = os.open(prefix + name, os.O_WRONLY, dir_fd=proc)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+
+
+def _build_root() -> None:
+    """A root that holds the readable paths, five devices and an empty /tmp, /proc and /dev/shm."""
+    call.mount("none", "/", "", call.MS_REC | call.MS_PRIVATE)
+    base = "/tmp"
+    readable = readable_paths()
+    links = {name: os.readlink(f"/{name}") for name in _SHORT_NAMES if os.path.islink(f"/{name}")}
+    folders = [f"/{name}" for name in _SHORT_NAMES if name not in links and os.path.isdir(f"/{name}")]
+    fds = {path: os.open(path, os.O_PATH) for path in (*readable, *folders)}
+    devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES}
+    call.mount("tmpfs", base, "tmpfs", call.MS_NOSUID | call.MS_NODEV, "size=1m,mode=0755")
+    for path, fd in fds.items():
+        os.makedirs(base + path, exist_ok=True)
+        _bind(fd, base + path, read_only=True)
+    for name, target in links.items():
+        os.symlink(target, f"{base}/{name}")
+    for folder in ("tmp", "proc", "dev", "etc", ".host"):
+        os.mkdir(f"{base}/{folder}")
+    for name, fd in devices.items():
+        Path(f"{base}/dev/{name}").touch()
+        _bind(fd, f"{base}/dev/{name}", read_only=False)
+    os.symlink("/tmp", f"{base}/dev/shm")
+    for fd in (*fds.values(), *devices.values()):
+        os.close(fd)
+    os.chdir(base)
+    call.pivot_root(".", ".host")
+    os.chdir("/")
+    call.umount("/.host", call.MNT_DETACH)
+    os.rmdir("/.host")
+    call.mount("none", "/", "", call.MS_REMOUNT | call.MS_BIND | call.MS_RDONLY | call.MS_NOSUID | call.MS_NODEV)
+
+
+_SHORT_NAMES = ("bin", "sbin", "lib", "lib32", "lib64")
+
+
+def _bind(fd: int, target: str, *, read_only: bool) -> None:
+    call.mount(f"/proc/self/fd/{fd}", target, "", call.MS_BIND | call.MS_REC)
+    flags = call.MS_BIND | call.MS_REMOUNT | call.MS_NOSUID | (call.MS_RDONLY if read_only else 0)
+    now = os.statvfs(target).f_flag
+    for seen, kept in _KEPT_FLAGS.items():
+        flags |= kept if now & seen else 0
+    call.mount("none", target, "", flags)
+
+
+def _without_rights(program: bytes) -> None:
+    call.drop_capabilities()
+    call.prctl(call.PR_SET_NO_NEW_PRIVS, 1)
+    call.seccomp(program)
+
+
+# Landlock: the accesses that a version knows, and of these what reading needs.
+_READING = 0b1101  # execute, read a file, list a folder
+_ACCESSES = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+_LEAST_ABI = 1
+
+
+class Landlock:
+    """Without namespaces."""
+
+    def raise_walls(self) -> None:
+        """Nothing that the runs could not do for themselves."""
+        self._abi = call.landlock_abi()
+        if self._abi < _LEAST_ABI:
+            raise OSError(38, "landlock: the kernel has none")
+        child = os.fork()
+        if child:
+            _wait_for(child)
+        call.die_with_parent(signal.SIGKILL)
+        give_up_root()
+        call.prctl(call.PR_SET_CHILD_SUBREAPER, 1)
+        self._others = _processes_of_user()
+
+    def before_fork(self) -> object:
+        """A folder for what the run writes."""
+        return tempfile.mkdtemp(prefix="tracefactory-box-", dir="/tmp")
+
+    def after_fork(self, kept: object) -> None:
+        """Nothing."""
+
+    def enter(self, limits: Limits, kept: object) -> None:
+        """A process group of its own that nothing leaves, and the file system beneath two roots."""
+        os.setsid()
+        os.chdir(str(kept))
+        os.environ.update({"HOME": str(kept), "TMPDIR": str(kept)})
+        set_limits(limits, self._others + limits.processes)
+        call.drop_capabilities()
+        call.prctl(call.PR_SET_NO_NEW_PRIVS, 1)
+        every = (1 << _ACCESSES.get(self._abi, 16)) - 1
+        writing = every & ~(1 << 5 if self._abi < 1 else 0)
+        network, scopes = (3 if self._abi >= 4 else 0), (3 if self._abi >= 6 else 0)
+        handled = struct.pack("=QQQ", every, network, scopes)[: 8 * (1 + (self._abi >= 4) + (self._abi >= 6))]
+        rules = [(_READING & every, path) for path in readable_paths()]
+        rules += [(_READING & every, f"/{name}") for name in _SHORT_NAMES if os.path.isdir(f"/{name}")]
+        rules += [(0b110, f"/dev/{name}") for name in _DEVICES]
+        rules.append((writing, str(kept)))
+        call.landlock(handled, rules)
+        call.seccomp(box_filter(namespaces=False, signals=self._abi >= 6))
+
+    def end(self, pid: int, kept: object) -> None:
+        """Kill the group until none is left; then its folder goes."""
+        for _ in range(200):
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                break
+        shutil.rmtree(str(kept), ignore_errors=True)
+
+
+def _processes_of_user() -> int:
+    """How many threads this user has already: the kernel counts them all together."""
+    user, count = os.getuid(), 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if entry.stat().st_uid == user:
+                    count += len(os.listdir(f"{entry.path}/task"))
+    return count
+
+
+class Nothing:
+    """No walls; see the module."""
+
+    def raise_walls(self) -> None:
+        """Nothing."""
+        child = os.fork()
+        if child:
+            _wait_for(child)
+        call.die_with_parent(signal.SIGKILL)
+        call.prctl(call.PR_SET_CHILD_SUBREAPER, 1)
+
+    def before_fork(self) -> object:
+        """A folder for what the run writes."""
+        return tempfile.mkdtemp(prefix="tracefactory-unsafe-", dir="/tmp")
+
+    def after_fork(self, kept: object) -> None:
+        """Nothing."""
+
+    def enter(self, limits: Limits, kept: object) -> None:
+        """Limits only."""
+        os.setsid()
+        os.chdir(str(kept))
+        set_limits(limits, resource.getrlimit(resource.RLIMIT_NPROC)[1])
+
+    def end(self, pid: int, kept: object) -> None:
+        """Kill the group; what left it goes on."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(str(kept), ignore_errors=True)
+
+
+WALLS: dict[str, type[Walls]] = {
+    "namespaces": Namespaces, "landlock": Landlock, "none-unsafe": Nothing,
+}  # fmt: skip
