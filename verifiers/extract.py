@@ -20,10 +20,12 @@ A rule that finds only blanks has found nothing. The span says where the text st
 `response[start:end] == text`.
 
 Boxes joined only by commas, `and`, `or`, blanks or short labels (`y =`) are one answer in `parts`.
-A marker of rules 4 to 6 behind the box, a bold last line behind any marker, or a denial ("No: it is
-6") that says something else is the `hedge`. Whether it really differs in meaning, and what to do
-then, is for the checker to say. A box that its own sentence denies ("is not", "is wrong") is none;
-only markers behind it count then.
+What may be meant instead is the `hedge`: a marker of rules 4 to 6 behind the box or a bold last
+line behind any marker that says something else, a denial or withdrawal behind it ("No: it is 6",
+"Correction: 6"), an alternative in its sentence ("or 6"), and the longer formula or the unit that
+the box stands in (`-\boxed{5}`, `\boxed{5}` cm). Whether it really differs in meaning, and what to
+do then, is for the checker to say. A box that its own sentence denies ("is not", "is wrong") is
+none; only markers behind it count then.
 
 `read_options` is here because `answer_after` is the one setting that all checkers of text share.
 
@@ -54,7 +56,7 @@ class Answer(NamedTuple):
     start: int = -1
     end: int = -1
     hedge: str | None = None
-    """What a later marker of another kind says, if that is not what the box says."""
+    """What the text around the answer says instead, if that is not what the answer says."""
     parts: tuple[str, ...] = ()
     """The texts of the boxes that stand together at the end, or just the text; empty without one.
     A text that is only repeated is there once."""
@@ -174,9 +176,10 @@ _VALUE = re.compile(
     r"(?:[A-Za-z] ?= ?|\$|\\\(|\()*(?:[-+]?[0-9.][0-9.,/]*(?:\Z|[%^*+\\$=()a-z-]| [a-z\\])|\\[a-z]"
     r"|[A-Z]\)?\$?\Z|(?:[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)\Z)"
 )
-# "\\boxed{5} or 6", "6 or \\boxed{5}", "\\boxed{5}. Alternatively \\boxed{6}"
+# "\boxed{5} or 6", "6 or \boxed{5}", "\boxed{5}. Alternatively \boxed{6}"
 _OR_BEHIND = re.compile(
-    r"[\s$*)\]\\]{0,8}(?:\(?or(?: maybe| perhaps| possibly)?|,? but (?:it|this) (?:could|may|might) be)"
+    r"[\s$*)\]\\]{0,8}(?:\(?or(?: maybe| perhaps| possibly)?"
+    r"|,? but (?:it|this) (?:could|may|might) be)"
     r"[ \t]+(?=[$\\(\-]{0,3}[0-9])"
 )
 _OR_BEFORE = re.compile(
@@ -197,9 +200,11 @@ _TOUCH_BEHIND = re.compile(
     r"\s?\^(?!\s?\{?\s?\\(?:circ|degree|prime))[^\s$]{0,20}|[0-9]+|,[0-9]{3}|\.[0-9]+|/[0-9]+"
     r"|\s?\+\s?[0-9A-Za-z]+|-[0-9]+|\s?\\(?:cdot|times)\s?[0-9^{}]{0,10}|[a-z](?![A-Za-z])"
     r"|\ (?:million|billion|thousand|hundred|dozen)\b"
-    r"|(?:\\[,;\ ]|\s)?(?:\\(?:text|mathrm)\s?\{\s*(?:cm|mm|km|m|kg|mg|g|s|h|ft|mL|L)\s*\}(?!\s?[\^/])"
+    r"|(?:\\[,;\ ]|\s)?(?:"
+    r"\\(?:text|mathrm)\s?\{\s*(?:cm|mm|km|m|kg|mg|g|s|h|ft|mL|L)\s*\}(?!\s?[\^/])"
     r"|(?:cm|mm|km|kg|mg|ft|mL|lb|oz|miles?|met(?:er|re)s?|inch(?:es)?|feet|yards?|grams?|kilograms?"
-    r"|seconds?|minutes?|hours?|days?|weeks?|months?|years?|dollars?|cents?|euros?)(?![A-Za-z^/²³]|\ (?:per|an?|squared|cubed|and|each|[0-9])))"
+    r"|seconds?|minutes?|hours?|days?|weeks?|months?|years?|dollars?|cents?|euros?)"
+    r"(?![A-Za-z^/²³]|\ (?:per|an?|squared|cubed|and|each|[0-9])))"
 )
 _DISPLAYS = {"$$": "$$", "\\[": "\\]"}
 
@@ -414,7 +419,7 @@ def _beside(response: str, begin: int, box: int, after: int, text: str) -> str |
     behind = _TOUCH_BEHIND.match(response, after)
     if front is None and behind is None:
         return None
-    return f"{front[0] if front else ''}{response[box:after]}{behind[0] if behind else ''}"
+    return f"{front[0].lstrip() if front else ''}{response[box:after]}{behind[0] if behind else ''}"
 
 
 _BESIDE_CHARS = 40
@@ -532,7 +537,7 @@ def _bare(text: str) -> str:
 
 
 def _in_tag(response: str, begin: int) -> Answer | None:
-    if response.find("</", begin) < 0:
+    if response.find(">", begin) < 0:  # one sign is found in no time
         return None
     spellings = [name for name in _TAGS if response.find(f"</{name}>", begin) >= 0]
     if not spellings:

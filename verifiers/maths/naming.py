@@ -36,15 +36,21 @@ def is_name_of(left: Node, right: Node) -> bool:
 
 
 def is_value_of(left: Node, right: Node) -> bool:
-    """Does it say the value of something: of a name, or of an expression of several unknowns?
+    """Does it say the value of something: of a name, or of a sum of several unknowns?
 
-    `m + n = 12` is no equation to solve, where one value is asked for; `x + 1 = 7` is.
+    `m + n = 12` is no equation to solve, where one value is asked for; `x + 1 = 7` is, and
+    `x + y = 12` is a line.
     """
-    if is_name_of(left, right):
+    if is_name_of(left, right) or (left.args and is_function_of(left, left.args[0], right)):
         return True
-    if left.kind not in ("add", "mul", "div") or len(names_in(left)) < 2 or has_sign(left):
+    names = names_in(left)
+    if left.kind != "add" or len(names) < 2 or names & {"x", "y", "z"} or names_in(right):
         return False
-    return not names_in(right) or is_function_of(left, left.args[0], right)
+    return all(
+        term.kind == "symbol"
+        or (term.kind == "mul" and [part.kind for part in term.args] == ["number", "symbol"])
+        for term in left.args
+    )
 
 
 def is_function_of(node: Node, name: Node, value: Node) -> bool:
