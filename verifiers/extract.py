@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     text: str | None
     """As written in the response, blanks around it removed; None when there is no answer."""
     rule: str
-    """`boxed`, `answer_tag`, `hashes`, `answer_is`, `bold_line`, `answer_after`; without an answer
+    """`boxed`, `answer_tag`, `hashes`, `answer_is`, `bold_line`, `answer_after`, `whole`; without an answer
     `unclosed_reasoning`, `no_marker` (answer_after asked for a line that is not there), `denied` (a
     box that is said to be wrong) or `nothing_found`."""
     start: int = -1
@@ -230,8 +230,26 @@ def _marked(response: str, begin: int, otherwise: Answer = _NOTHING) -> Answer:
     )
     if found is None or found.text is None:
         return _bold_line(response, begin) or otherwise
-    hedge = _later(response, found.end, found.text)
+    find = _later if found.rule == "answer_is" else _rival
+    hedge = find(response, found.end, found.text)
     return found if hedge is None else found._replace(hedge=hedge)
+
+
+def whole_answer(response: str) -> Answer:
+    """A response that is nothing but an answer: one short line with at most two words in it.
+
+    For checkers that can tell an answer from a sentence; `final_answer` asks for a marker.
+    """
+    begin = max(0, _last_close(response)[1])
+    found = _found(response, begin, len(response), "whole")
+    text = "" if found is None else found.text or ""
+    if found is None or "\n" in text or len(text) > _WHOLE or len(_WORD.findall(text)) > 2:
+        return _NOTHING
+    return found
+
+
+_WHOLE = 200
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -305,7 +323,46 @@ def _only_box(response: str, begin: int) -> Answer | None:
     return Answer(text, "boxed", start, start + len(text), hedge, (text,))
 
 
+class _Boxes(NamedTuple):
+    """Boxes that stand together, from the last one backwards."""
+
+    last: Answer
+    begins: int
+    """Where the first of them starts, with its command."""
+    ends: int
+    """Behind the last one with its braces."""
+    parts: list[str]
+    labels: list[str]
+    either: bool
+    other: str | None
+    """What a box before them offers as an alternative."""
+
+
 def _last_boxes(response: str, begin: int) -> Answer | None:
+    """The last box that closes and those that stand together with it; what the text says of it."""
+    found = _boxes(response, begin)
+    if found is None:
+        return None
+    last, begins, ends, parts, labels, either, hedge = found
+    text = parts[0]
+    if _is_denied(response, begin, begins, ends, text):
+        return _marked(response, ends, _DENIED)
+    if hedge is None and len(response) - ends > _NO_MARKER:
+        hedge = _rival(response, ends, text)
+    if hedge is None and len(parts) == 1:
+        hedge = _beside(response, begin, begins, ends, text)
+    if len(set(parts)) == 1:
+        return last if hedge is None else last._replace(hedge=hedge)
+    known = all(labels) and len(set(labels)) == len(labels) and not either
+    return last._replace(
+        hedge=hedge,
+        parts=tuple(reversed(parts)),
+        joined_by_or=either,
+        labels=tuple(reversed(labels)) if known else (),
+    )
+
+
+def _boxes(response: str, begin: int) -> _Boxes | None:
     """The last box that closes, and those that stand together with it.
 
     Boxes are tried from the last one backwards, each only up to the next one. That is enough: a
@@ -349,11 +406,8 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
             braced = _BRACED.match(response, inside)
             first = braced.end() if braced is not None else -1
         if first < 0:
-            bare = _BARE.match(response, inside)
-            text = bare[1].rstrip(".,;:") if bare is not None else ""
-            if bare is not None and text:
-                after = bare.start(1) + len(text)
-                box = Answer(text, "boxed", bare.start(1), after, None, (text,))
+            box = _bare_box(response, inside)
+            after = 0 if box is None else box.end
         else:
             end = -1
             if first <= last_close:
@@ -380,25 +434,16 @@ def _last_boxes(response: str, begin: int) -> Answer | None:
         begins = at
         parts.append(cast("str", box.text))
         labels.append(_label(response, begin, at))
-    if last is None:
+    return None if last is None else _Boxes(last, begins, ends, parts, labels, either, other)
+
+
+def _bare_box(response: str, inside: int) -> Answer | None:
+    r"""`\boxed 7`, without braces."""
+    bare = _BARE.match(response, inside)
+    text = bare[1].rstrip(".,;:") if bare is not None else ""
+    if bare is None or not text:
         return None
-    text = cast("str", last.text)
-    if _is_denied(response, begin, begins, ends, text):
-        return _marked(response, ends, _DENIED)
-    hedge = other
-    if hedge is None and len(response) - ends > _NO_MARKER:
-        hedge = _rival(response, ends, text)
-    if hedge is None and len(parts) == 1:
-        hedge = _beside(response, begin, begins, ends, text)
-    if len(parts) > 1 and len(set(parts)) > 1:
-        known = all(labels) and len(set(labels)) == len(labels) and not either
-        return last._replace(
-            hedge=hedge,
-            parts=tuple(reversed(parts)),
-            joined_by_or=either,
-            labels=tuple(reversed(labels)) if known else (),
-        )
-    return last if hedge is None else last._replace(hedge=hedge)
+    return Answer(text, "boxed", bare.start(1), bare.start(1) + len(text), None, (text,))
 
 
 def _beside(response: str, begin: int, box: int, after: int, text: str) -> str | None:

@@ -18,6 +18,7 @@ Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
 """
 
 import re
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -29,7 +30,7 @@ from tracefactory.schemas.attempt import Attempt
 from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import Status, Verdict
 from tracefactory.verifiers import second_opinion
-from tracefactory.verifiers.extract import Answer, final_answer, read_options
+from tracefactory.verifiers.extract import Answer, final_answer, read_options, whole_answer
 from tracefactory.verifiers.maths.answers import compare_answers
 from tracefactory.verifiers.maths.comparison import Comparison, Tolerance, tolerance_of
 from tracefactory.verifiers.maths.lex import Unreadable
@@ -56,6 +57,8 @@ from tracefactory.verifiers.maths.words import (
 )
 
 VERSION = "1"
+
+_LIKE_A_TIME = re.compile(r"[0-9]+:[0-9]+")
 
 OPTIONS = ("answer_after", "tolerance", "second_opinion", "on_disagreement")
 """`answer_after`: see extract.py. `tolerance`: "0.01" or "1%", instead of what the digits state.
@@ -133,6 +136,8 @@ def _judge(
     if not (response.isascii() and reference.isascii()):
         response, reference = map(_encodable, (response, reference))
     answer = final_answer(response, options.answer_after)
+    if answer.rule == "nothing_found" and options.answer_after is None:
+        answer = whole_answer(response)
     if (
         options is _NO_OPTIONS
         and answer.text is not None
@@ -149,6 +154,8 @@ def _judge(
     if answer.text is None:
         return Verdict(attempt_id, "no_answer", answer.rule, verifier)
     decided = _decide(want, answer, options)
+    if answer.rule == "whole" and decided.comparison.reason == "unparsable":
+        return Verdict(attempt_id, "no_answer", "nothing_found", verifier)
     verdict = _verdict(decided, answer, attempt_id, verifier)
     return (
         _asked_again(verdict, reference, response, options) if options.second_opinion else verdict
@@ -218,9 +225,12 @@ def _compare(want: Reading, text: str, options: _Options) -> _Decided:
     text = without_label(text)
     if want.kind == "math" and want.node is not None:
         decided = _mathematics(want, want.node, text, options)
-        if decided.comparison.equal or "\\" not in text or undressed(text) != undressed(want.text):
+        # `\text{pi}` for `pi`
+        if decided.comparison.reason not in ("other_type", "unparsable") or "\\" not in text:
             return decided
-        return _told(want, undressed(text), True, decided.reference)  # `\\text{pi}` for `pi`
+        if undressed(text) != undressed(want.text):
+            return decided
+        return _told(want, undressed(text), True, decided.reference)
     return _words(want, text, options)
 
 
@@ -355,7 +365,8 @@ def _time(want: Reading, text: str, options: _Options) -> _Decided:
         return _told(
             want, str(got), same_clock(cast("tuple[int, str | None, int]", want.word), got)
         )
-    if want.node is not None and want.node.kind == "ratio":
+    # `3:10` may be a ratio too, but `2:60` is neither that nor a time.
+    if want.node is not None and want.node.kind == "ratio" and not _LIKE_A_TIME.fullmatch(text):
         return _mathematics(want, want.node, text, options)
     return _told(want, plain(text), False)
 

@@ -16,6 +16,7 @@ Not here: running a program (driver.py), deciding which rung works (ladder.py).
 """
 
 import contextlib
+import fcntl
 import os
 import resource
 import shutil
@@ -31,6 +32,8 @@ from tracefactory.sandbox.limits import Limits, set_limits
 from tracefactory.sandbox.seccomp import box_filter
 
 NOBODY = 65534
+HIGH_FD = 200
+"""File descriptors from here on are the zygote's; a run closes them."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _KEPT_FLAGS = {
     # statvfs flag: mount flag. A user namespace may not take them away from a mount.
@@ -55,7 +58,10 @@ class Walls(Protocol):
         """In the run, as its first act."""
 
     def end(self, pid: int, kept: object) -> None:
-        """In the zygote: kill all that the run started and remove what it wrote."""
+        """In the zygote: kill the run and all that it started."""
+
+    def clean(self, pid: int, kept: object) -> None:
+        """In the zygote, after the run's first process was waited for: leave nothing of it."""
 
 
 def give_up_root() -> None:
@@ -77,28 +83,55 @@ def readable_paths() -> list[str]:
     return found
 
 
+def interpreter_for_nobody() -> list[str]:
+    """The readable paths; if root's interpreter stands where nobody else may go, with a copy of it.
+
+    The copy goes in front of sys.path, so that this process and its forks import from there.
+    """
+    paths = readable_paths()
+    closed = [path for path in paths if os.getuid() == 0 and not _open_to_all(path)]
+    if not closed:
+        return paths
+    folder = tempfile.mkdtemp(prefix="tracefactory-python-", dir="/tmp")
+    os.chmod(folder, 0o755)
+    library = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}"
+    shutil.copytree(
+        f"{sys.base_prefix}/{library}", f"{folder}/{library}", symlinks=True,
+        ignore=shutil.ignore_patterns("site-packages", "test", "idlelib", "tkinter", "ensurepip"),
+    )  # fmt: skip
+    sys.path[:] = [path.replace(os.path.realpath(sys.base_prefix), folder) for path in sys.path]
+    return [path for path in paths if path not in closed] + [folder]
+
+
+def _open_to_all(path: str) -> bool:
+    """May every user enter the folder and all above it?"""
+    parts = Path(path)
+    return all(os.stat(part).st_mode & 0o001 for part in (parts, *parts.parents))
+
+
 class Namespaces:
     """The default rung."""
 
     def raise_walls(self) -> None:
         """Leave all namespaces of the host; goes on as the first process of a new one."""
+        # The host's /proc, for what a run must write about itself; no run inherits it.
+        self._proc = _high(os.open("/proc", os.O_PATH | os.O_DIRECTORY))
+        built = os.getuid() == 0 and _built_by_root()
+        readable = [] if built else interpreter_for_nobody()
         give_up_root()
         user, group = os.getuid(), os.getgid()
         call.unshare(
             call.CLONE_NEWUSER | call.CLONE_NEWNS | call.CLONE_NEWNET | call.CLONE_NEWIPC
             | call.CLONE_NEWUTS | call.CLONE_NEWPID | call.CLONE_NEWCGROUP
         )  # fmt: skip
-        _map_ids(os.open("/proc/self", os.O_PATH | os.O_DIRECTORY), user, group)
+        _map_ids(self._proc, user, group)
         child = os.fork()
         if child:
             _wait_for(child)
         call.die_with_parent(signal.SIGKILL)
-        # The host's /proc, for what a run must write about itself; no run inherits it.
-        self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        _build_root()
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, os.sched_getaffinity(0))
+        self._pids = _high(os.open("self/ns/pid", os.O_RDONLY, dir_fd=self._proc))
+        if not built:
+            _build_root(readable)
 
     def before_fork(self) -> object:
         """The next child is the first process of its own namespace."""
@@ -113,7 +146,7 @@ class Namespaces:
         """New user, mount and IPC namespaces, a fresh /tmp, no rights."""
         user, group = os.getuid(), os.getgid()
         call.unshare(call.CLONE_NEWUSER | call.CLONE_NEWNS | call.CLONE_NEWIPC)
-        _map_ids(self._proc, user, group, prefix="self/")
+        _map_ids(self._proc, user, group)
         call.mount(
             "tmpfs", "/tmp", "tmpfs", call.MS_NOSUID | call.MS_NODEV,
             f"size={limits.disk_mb}m,nr_inodes=4096,mode=0700",
@@ -127,6 +160,16 @@ class Namespaces:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    def clean(self, pid: int, kept: object) -> None:
+        """Nothing: all of it went with the namespaces."""
+
+
+def _high(fd: int) -> int:
+    """The same file under a number that a run's own files do not take."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD)
+    os.close(fd)
+    return high
+
 
 def _wait_for(child: int) -> None:
     """Stay as the parent of the first process until it ends."""
@@ -135,25 +178,34 @@ def _wait_for(child: int) -> None:
     os._exit(os.waitstatus_to_exitcode(status) & 255)
 
 
-def _map_ids(proc: int, user: int, group: int, prefix: str = "") -> None:
+def _map_ids(proc: int, user: int, group: int) -> None:
     """This user and group are nobody in the new user namespace, and nobody else exists."""
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{NOBODY} {user} 1"),
         ("gid_map", f"{NOBODY} {group} 1"),
     ):
-        fd = os.open(prefix + name, os.O_WRONLY, dir_fd=proc)
+        fd = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc)
         try:
             os.write(fd, text.encode())
         finally:
             os.close(fd)
 
 
-def _build_root() -> None:
+def _built_by_root() -> bool:
+    """Build the root while this is still root, who may enter any home; False if it may not."""
+    try:
+        call.unshare(call.CLONE_NEWNS)
+    except OSError:  # root in a container often is no master of mounts
+        return False
+    _build_root(readable_paths())
+    return True
+
+
+def _build_root(readable: list[str]) -> None:
     """A root that holds the readable paths, five devices and an empty /tmp, /proc and /dev/shm."""
     call.mount("none", "/", "", call.MS_REC | call.MS_PRIVATE)
     base = "/tmp"
-    readable = readable_paths()
     links = {name: os.readlink(f"/{name}") for name in _SHORT_NAMES if os.path.islink(f"/{name}")}
     folders = [f"/{name}" for name in _SHORT_NAMES if name not in links and os.path.isdir(f"/{name}")]
     fds = {path: os.open(path, os.O_PATH) for path in (*readable, *folders)}
@@ -247,13 +299,27 @@ class Landlock:
         call.seccomp(box_filter(namespaces=False, signals=self._abi >= 6))
 
     def end(self, pid: int, kept: object) -> None:
-        """Kill the group until none is left; then its folder goes."""
-        for _ in range(200):
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                break
-        shutil.rmtree(str(kept), ignore_errors=True)
+        """Kill the group."""
+        _kill_group(pid)
+
+    def clean(self, pid: int, kept: object) -> None:
+        """Kill and wait for what is left of the group; then its folder goes."""
+        _end_group(pid, str(kept))
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _end_group(pid: int, folder: str) -> None:
+    """Kill the group, wait for all of it (they are our children now), remove the folder."""
+    _kill_group(pid)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitid(os.P_PGID, pid, os.WEXITED)
+            _kill_group(pid)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _processes_of_user() -> int:
@@ -293,9 +359,11 @@ class Nothing:
 
     def end(self, pid: int, kept: object) -> None:
         """Kill the group; what left it goes on."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        shutil.rmtree(str(kept), ignore_errors=True)
+        _kill_group(pid)
+
+    def clean(self, pid: int, kept: object) -> None:
+        """The group, as far as it stayed together, and the folder."""
+        _end_group(pid, str(kept))
 
 
 WALLS: dict[str, type[Walls]] = {

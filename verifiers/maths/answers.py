@@ -292,6 +292,8 @@ class _Comparer(Amounts):
     def congruences(self, reference: Node, answer: Node) -> Comparison:
         """The same class: equal moduli, and remainders that differ by a multiple."""
         if answer.kind != "congruence":
+            if len(reference.args) == 3:
+                return wrong("other_type")
             return self.single(reference.args[-2], answer)
         if len(reference.args) == len(answer.args) == 3 and reference.args[0] != answer.args[0]:
             return wrong("other_name")

@@ -86,6 +86,9 @@ def bare(text: str) -> str:
         text = text.strip(" \t\r\n")
         if text[-1:].isalnum() and (text[0].isalnum() or text[0] == "-"):
             return text
+        if text.endswith("\\") and not text.endswith("\\\\"):
+            text = text[:-1]  # of a blank, `\ `
+        text = text.removeprefix("=")
         before = text
         if "\\" in text:
             text = _AROUND.sub("", text)

@@ -212,6 +212,32 @@ _UNITS: tuple[tuple[str, str, str, int, int], ...] = (
     ("won", "₩ KRW", "krw", 1, 1),
     ("ruble", "₽ RUB rouble", "rub", 1, 1),
 )
+_PREFIXES = {
+    "f": (1, 10**15), "p": (1, 10**12), "n": (1, 10**9), "μ": (1, 10**6), "m": (1, 1000),
+    "k": (1000, 1), "M": (10**6, 1), "G": (10**9, 1), "T": (10**12, 1),
+}  # fmt: skip
+_PREFIXED = (
+    "m",
+    "g",
+    "s",
+    "L",
+    "Hz",
+    "N",
+    "Pa",
+    "J",
+    "Wh",
+    "eV",
+    "W",
+    "A",
+    "C",
+    "F",
+    "V",
+    "Ω",
+    "T",
+    "H",
+    "mol",
+)
+"""What has names of its own above keeps those."""
 _OFFSETS = {"celsius": (27315, 100), "fahrenheit": (45967, 180)}
 _SECOND_MEANING = {
     "pound": "sterling", "cent": "eurocent", "yen": "yuan", "coulomb": "celsius",
@@ -325,6 +351,14 @@ def _table() -> dict[str, Unit]:
         )
         for each in (name, *others.split()):
             table[each] = unit
+    for prefix, (above, below) in _PREFIXES.items():
+        for symbol in _PREFIXED:
+            unit = table[symbol]
+            factor = Fraction(*unit.factor) * Fraction(above, below)
+            table.setdefault(
+                prefix + symbol,
+                replace(unit, name=prefix + symbol, factor=(factor.numerator, factor.denominator)),
+            )
     for name, second in _SECOND_MEANING.items():
         for each in [each for each in _AMBIGUOUS if table[each].name == name]:
             table[each] = replace(table[each], also=table[second])
