@@ -146,6 +146,8 @@ class Box:
         self._drain()
         end = self._end or {}
         code = os.waitstatus_to_exitcode(int(end["exit"]))
+        if code == WALLS_FAILED and b'"end": "walls"' in self._lines:
+            self.last_message()  # raises
         return Ending(
             code if code >= 0 else None,
             -code if code < 0 else None,
@@ -219,7 +221,10 @@ class Box:
         elif fd == self._in:
             self._feed()
         elif fd == self._control.fileno():
-            data = self._control.recv(_CHUNK)
+            try:
+                data = self._control.recv(_CHUNK)
+            except OSError:  # it ended with something unread
+                data = b""
             self._lines += data
             if not data:
                 self._forget(fd)

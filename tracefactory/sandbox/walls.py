@@ -17,10 +17,12 @@ Not here: running a program (driver.py), deciding which rung works (ladder.py).
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import resource
 import shutil
 import signal
+import stat
 import struct
 import sys
 import tempfile
@@ -84,23 +86,44 @@ def readable_paths() -> list[str]:
 
 
 def interpreter_for_nobody() -> list[str]:
-    """The readable paths; if root's interpreter stands where nobody else may go, with a copy of it.
+    """The readable paths; if root's interpreter stands where nobody else may go, a copy instead.
 
-    The copy goes in front of sys.path, so that this process and its forks import from there.
+    sys.path then names the copy, so that this process and its forks import from there.
     """
     paths = readable_paths()
     closed = [path for path in paths if os.getuid() == 0 and not _open_to_all(path)]
     if not closed:
         return paths
-    folder = tempfile.mkdtemp(prefix="tracefactory-python-", dir="/tmp")
-    os.chmod(folder, 0o755)
-    library = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}"
-    shutil.copytree(
-        f"{sys.base_prefix}/{library}", f"{folder}/{library}", symlinks=True,
-        ignore=shutil.ignore_patterns("site-packages", "test", "idlelib", "tkinter", "ensurepip"),
-    )  # fmt: skip
+    folder = _copied_interpreter()
     sys.path[:] = [path.replace(os.path.realpath(sys.base_prefix), folder) for path in sys.path]
     return [path for path in paths if path not in closed] + [folder]
+
+
+def _copied_interpreter() -> str:
+    """The interpreter and its library where all may read them; made once for each interpreter."""
+    key = hashlib.sha256(f"{sys.base_prefix}\0{sys.version}".encode()).hexdigest()[:16]
+    folder = f"/tmp/tracefactory-python-{key}"
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(folder)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o022:
+            return folder
+        raise OSError(17, f"{folder} exists and is not root's: remove it")
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    fresh = tempfile.mkdtemp(prefix="tracefactory-python-", dir="/tmp")
+    shutil.copytree(
+        f"{sys.base_prefix}/lib/{name}", f"{fresh}/lib/{name}", symlinks=True,
+        ignore=shutil.ignore_patterns("site-packages", "test", "idlelib", "tkinter", "ensurepip"),
+    )  # fmt: skip
+    for library in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
+        shutil.copy2(library, f"{fresh}/lib/{library.name}")
+    os.mkdir(f"{fresh}/bin")
+    shutil.copy2(f"{sys.base_prefix}/bin/{name}", f"{fresh}/bin/{name}")
+    os.chmod(fresh, 0o755)
+    try:
+        os.rename(fresh, folder)
+    except OSError:  # another process was first
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
 
 
 def _open_to_all(path: str) -> bool:
@@ -207,7 +230,9 @@ def _build_root(readable: list[str]) -> None:
     call.mount("none", "/", "", call.MS_REC | call.MS_PRIVATE)
     base = "/tmp"
     links = {name: os.readlink(f"/{name}") for name in _SHORT_NAMES if os.path.islink(f"/{name}")}
-    folders = [f"/{name}" for name in _SHORT_NAMES if name not in links and os.path.isdir(f"/{name}")]
+    folders = [
+        f"/{name}" for name in _SHORT_NAMES if name not in links and os.path.isdir(f"/{name}")
+    ]
     fds = {path: os.open(path, os.O_PATH) for path in (*readable, *folders)}
     devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES}
     call.mount("tmpfs", base, "tmpfs", call.MS_NOSUID | call.MS_NODEV, "size=1m,mode=0755")
@@ -229,7 +254,12 @@ def _build_root(readable: list[str]) -> None:
     os.chdir("/")
     call.umount("/.host", call.MNT_DETACH)
     os.rmdir("/.host")
-    call.mount("none", "/", "", call.MS_REMOUNT | call.MS_BIND | call.MS_RDONLY | call.MS_NOSUID | call.MS_NODEV)
+    call.mount(
+        "none",
+        "/",
+        "",
+        call.MS_REMOUNT | call.MS_BIND | call.MS_RDONLY | call.MS_NOSUID | call.MS_NODEV,
+    )
 
 
 _SHORT_NAMES = ("bin", "sbin", "lib", "lib32", "lib64")
@@ -250,10 +280,22 @@ def _without_rights(program: bytes) -> None:
     call.seccomp(program)
 
 
-# Landlock: the accesses that a version knows, and of these what reading needs.
-_READING = 0b1101  # execute, read a file, list a folder
-_ACCESSES = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-_LEAST_ABI = 1
+# Landlock's bits of access to files: execute 1, write 2, read 4, list 8; how many a version knows.
+_READING, _READ_AND_WRITE = 0b1101, 0b110
+_ACCESSES = {1: 13, 2: 14, 3: 15, 4: 15}
+_ALL_ACCESSES = 16
+_ABI_WITH_NETWORK, _ABI_WITH_SCOPES = 4, 6
+
+
+def _lock_files(abi: int, readable: list[str], folder: str) -> None:
+    """Only reading beneath the readable paths, anything beneath the folder; no TCP, no signals out."""
+    every = (1 << _ACCESSES.get(abi, _ALL_ACCESSES)) - 1
+    fields = 1 + (abi >= _ABI_WITH_NETWORK) + (abi >= _ABI_WITH_SCOPES)
+    handled = struct.pack("=QQQ", every, 3, 3)[: 8 * fields]
+    short = [f"/{name}" for name in _SHORT_NAMES if os.path.isdir(f"/{name}")]
+    rules = [(_READING, path) for path in (*readable, *short)]
+    rules += [(_READ_AND_WRITE, f"/dev/{name}") for name in _DEVICES]
+    call.landlock(handled, [*rules, (every, folder)])
 
 
 class Landlock:
@@ -262,12 +304,13 @@ class Landlock:
     def raise_walls(self) -> None:
         """Nothing that the runs could not do for themselves."""
         self._abi = call.landlock_abi()
-        if self._abi < _LEAST_ABI:
+        if not self._abi:
             raise OSError(38, "landlock: the kernel has none")
         child = os.fork()
         if child:
             _wait_for(child)
         call.die_with_parent(signal.SIGKILL)
+        self._readable = interpreter_for_nobody()
         give_up_root()
         call.prctl(call.PR_SET_CHILD_SUBREAPER, 1)
         self._others = _processes_of_user()
@@ -287,16 +330,8 @@ class Landlock:
         set_limits(limits, self._others + limits.processes)
         call.drop_capabilities()
         call.prctl(call.PR_SET_NO_NEW_PRIVS, 1)
-        every = (1 << _ACCESSES.get(self._abi, 16)) - 1
-        writing = every & ~(1 << 5 if self._abi < 1 else 0)
-        network, scopes = (3 if self._abi >= 4 else 0), (3 if self._abi >= 6 else 0)
-        handled = struct.pack("=QQQ", every, network, scopes)[: 8 * (1 + (self._abi >= 4) + (self._abi >= 6))]
-        rules = [(_READING & every, path) for path in readable_paths()]
-        rules += [(_READING & every, f"/{name}") for name in _SHORT_NAMES if os.path.isdir(f"/{name}")]
-        rules += [(0b110, f"/dev/{name}") for name in _DEVICES]
-        rules.append((writing, str(kept)))
-        call.landlock(handled, rules)
-        call.seccomp(box_filter(namespaces=False, signals=self._abi >= 6))
+        _lock_files(self._abi, self._readable, str(kept))
+        call.seccomp(box_filter(namespaces=False, signals=self._abi >= _ABI_WITH_SCOPES))
 
     def end(self, pid: int, kept: object) -> None:
         """Kill the group."""

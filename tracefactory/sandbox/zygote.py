@@ -92,6 +92,8 @@ def _serve(requests: socket.socket, walls: Walls) -> None:
             run = key.data
             if key.fileobj is run.status:  # it is to end, or nobody waits for it any more
                 selector.unregister(run.status)
+                with contextlib.suppress(OSError):
+                    run.status.recv(64)  # else its close would be an error to the other side
                 walls.end(run.pid, run.kept)
             else:
                 selector.unregister(run.pidfd)
