@@ -6,8 +6,11 @@ r"""The symbolic checker beside Math-Verify: pairs per second, and who is right.
 A pair is a reference and a response, and whether that is right. Both sides start from the same two
 strings: read the reference, find the answer in the response, read it, compare. The classes:
 
-    integers   the rows of tests/cases/symbolic.jsonl about integers and decimals whose answer is in
-               a box, so that finding it is no matter of taste
+    integers   200 integers and decimals as datasets have them, half of the answers a digit off,
+               made from a fixed seed
+    numbers    the rows of tests/cases/symbolic.jsonl about integers and decimals (in words, as
+               powers, grouped, dressed) whose answer is in a box, so that finding it is no matter
+               of taste
     fractions  the same of fractions and surds
     hard       24 identities and a near miss of each: trigonometry, expanded powers, nested
                radicals, logarithms (HARD below)
@@ -31,6 +34,7 @@ import importlib
 import inspect
 import json
 import math
+import random
 import statistics
 import subprocess
 import sys
@@ -47,11 +51,16 @@ from tracefactory.verifiers.symbolic import judge
 CORPUS = Path(__file__).parents[1] / "tests" / "cases" / "symbolic.jsonl"
 MAX_CHARS = 2_000
 TYPES = {
-    "integers": {"integer", "decimal", "thousands", "scientific"},
+    "numbers": {"integer", "decimal", "thousands", "scientific"},
     "fractions": {"fraction", "mixed", "surd"},
 }
 SLOW_TYPES = {"huge", "adversarial"}
-AIMS = {"integers": 100, "fractions": 50, "hard": 100, "corpus": 50, "ordinary": 50}
+AIMS = {"integers": 100, "numbers": 0, "fractions": 50, "hard": 100, "corpus": 50, "ordinary": 50}
+SAID = (
+    "Therefore, the final answer is $\\boxed{{{}}}$.",
+    "We add both sides and get\n\n\\[\n\\boxed{{{}}}\n\\]",
+    "<think>\nFirst the left side, then the right one.\n</think>\n\nThe total is \\boxed{{{}}}.",
+)
 PASSES = 5
 """Of ours a round: one takes milliseconds."""
 PEER_DIES_AFTER_S = 60
@@ -143,10 +152,35 @@ class Judged(NamedTuple):
 Rounds = list[list[Judged]]
 
 
+def integers() -> list[Pair]:
+    rng = random.Random("integers and decimals")
+    pairs: dict[tuple[str, str], Pair] = {}
+    while len(pairs) < 200:
+        places = rng.choice((0, 0, 0, 1, 2, 3))
+        digits = [*str(rng.randrange(10 ** rng.randrange(1, 9)))]
+        digits = ["0"] * (places + 1 - len(digits)) + digits
+        right = len(pairs) % 2 == 0
+        answer = list(digits)
+        if not right:
+            at = rng.randrange(len(answer))
+            answer[at] = str((int(answer[at]) + rng.randrange(1, 10)) % 10)
+        sign = rng.choice(("", "", "", "-"))
+        texts = [
+            sign
+            + "".join(one[: len(one) - places])
+            + ("." if places else "")
+            + "".join(one[len(one) - places :])
+            for one in (digits, answer)
+        ]
+        pair = Pair(texts[0], rng.choice(SAID).format(texts[1]), right, "integers")
+        if right or float(texts[0]) != float(texts[1]):
+            pairs.setdefault((pair.reference, pair.response), pair)
+    return list(pairs.values())
+
+
 def hard() -> list[Pair]:
-    said = "Therefore, the final answer is $\\boxed{{{}}}$."
     return [
-        Pair(reference, said.format(answer), answer is right, "hard")
+        Pair(reference, SAID[0].format(answer), answer is right, "hard")
         for reference, right, wrong in HARD
         for answer in (right, wrong)
     ]
@@ -338,14 +372,14 @@ def main() -> None:
     parser.add_argument("--peer-python", type=Path, required=True, help="has math-verify")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--corpus-rounds", type=int, default=1, help="a round takes minutes")
-    parser.add_argument("--only", nargs="+", choices=[*TYPES, "hard", "corpus"])
+    parser.add_argument("--only", nargs="+", choices=[*AIMS][:-1])
     parser.add_argument("--limit", type=int, help="about so many pairs of each class, evenly taken")
     parser.add_argument("--json", type=Path, help="a file for all figures and wrong verdicts")
     args = parser.parse_args()
     rows = corpus()
     boxed = [row for row in rows if "\\boxed{" in row.response]
     classes = {name: [row for row in boxed if row.kind in kinds] for name, kinds in TYPES.items()}
-    classes |= {"hard": hard(), "corpus": rows}
+    classes = {"integers": integers(), **classes, "hard": hard(), "corpus": rows}
     ours, peer = Ours(), Peer(args.peer_python)
     measure(ours, peer, hard(), 1)
     reports = []

@@ -18,7 +18,6 @@ Not here: finding the answer (extract.py), proofs, steps (steps.py), programs.
 """
 
 import re
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -32,29 +31,18 @@ from tracefactory.schemas.verdict import Status, Verdict
 from tracefactory.verifiers import second_opinion
 from tracefactory.verifiers.extract import Answer, final_answer, read_options, whole_answer
 from tracefactory.verifiers.maths.answers import compare_answers
+from tracefactory.verifiers.maths.choices import is_letter_run, letter_choice, letter_set
 from tracefactory.verifiers.maths.comparison import Comparison, Tolerance, tolerance_of
+from tracefactory.verifiers.maths.dates import clock, date, same_clock
+from tracefactory.verifiers.maths.labelled import labelled_parts
 from tracefactory.verifiers.maths.lex import Unreadable
 from tracefactory.verifiers.maths.nodes import Node
+from tracefactory.verifiers.maths.phrases import is_none, phrases, said, yes_no
 from tracefactory.verifiers.maths.printing import short
 from tracefactory.verifiers.maths.quick import Number, compare, read_number
 from tracefactory.verifiers.maths.reading import Reading, bare, candidates, read_reference
-from tracefactory.verifiers.maths.words import (
-    clock,
-    date,
-    is_letter_run,
-    is_none,
-    labelled_parts,
-    letter_choice,
-    letter_set,
-    named_words,
-    phrases,
-    plain,
-    said,
-    same_clock,
-    undressed,
-    without_label,
-    yes_no,
-)
+from tracefactory.verifiers.maths.wording import named_words
+from tracefactory.verifiers.maths.words import plain, undressed, without_label
 
 VERSION = "1"
 
@@ -383,10 +371,10 @@ _WITHOUT_LIBRARIES = ("structure", "exact", "type", "text", "parse")
 
 
 @cache
-def _versions(tier: str) -> dict[str, str]:
-    """The libraries whose release may play a part in what the tier decides."""
-    names = ("python-flint", "sympy") if tier == "cas" else ("python-flint",)
-    return {name: version(name) for name in names}
+def _versions() -> tuple[dict[str, str], dict[str, str]]:
+    """The libraries whose release may play a part: in what sympy decides, in what others do."""
+    flint = {"python-flint": version("python-flint")}
+    return flint | {"sympy": version("sympy")}, flint
 
 
 _STATUS: dict[bool | None, Status] = {True: "correct", False: "incorrect", None: "undecided"}
@@ -405,7 +393,7 @@ def _verdict(decided: _Decided, answer: Answer, attempt_id: str, verifier: str) 
         "type": decided.kind,
     }
     if found.tier not in _WITHOUT_LIBRARIES:
-        fields["versions"] = _versions(found.tier)
+        fields["versions"] = _versions()[found.tier != "cas"]
     if found.detail:
         fields["detail"] = found.detail
     evidence = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=str).decode()

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracefactory.verifiers.maths import words
+from tracefactory.verifiers.maths import (
+    choices,
+    counting,
+    dates,
+    labelled,
+    phrases,
+    wording,
+    words,
+)
 
 TABLES = {
     words.plain: [
@@ -22,8 +30,8 @@ TABLES = {
         ('"yes" or "no"', '"yes" or "no"'),
         ("$5", "$5"),
     ],
-    words.yes_no: [("Yes.", "yes"), (r"\text{No}", "no"), ("TRUE", "true"), ("yes and no", None)],
-    words.letter_choice: [
+    phrases.yes_no: [("Yes.", "yes"), (r"\text{No}", "no"), ("TRUE", "true"), ("yes and no", None)],
+    choices.letter_choice: [
         ("B", ("B", "")),
         ("b", ("B", "")),
         ("(b)", ("B", "")),
@@ -52,7 +60,7 @@ TABLES = {
         ("(a)(b)", None),
         (r"(a) \cdot (b) 2", None),
     ],
-    words.letter_set: [
+    choices.letter_set: [
         ("A, C", frozenset("AC")),
         ("A and C", frozenset("AC")),
         (r"\text{A,C,F}", frozenset("ACF")),
@@ -63,7 +71,7 @@ TABLES = {
         ("A", None),
         ("A, A", None),
     ],
-    words.date: [
+    dates.date: [
         ("2024-02-29", (2024, 2, 29)),
         ("February 29, 2024", (2024, 2, 29)),
         ("29 February 2024", (2024, 2, 29)),
@@ -80,7 +88,7 @@ TABLES = {
         ("1/2", None),
         ("Monday", None),
     ],
-    words.clock: [
+    dates.clock: [
         ("4:30 p.m.", (990, "pm", 0)),
         ("4:30PM", (990, "pm", 0)),
         (r"4:30\,\mathrm{PM}", (990, "pm", 0)),
@@ -99,7 +107,7 @@ TABLES = {
         ("4:60", None),
         ("25:00", None),
     ],
-    words.number_words: [
+    counting.number_words: [
         ("Twelve.", 12),
         ("twenty-one", 21),
         ("one hundred and five", 105),
@@ -118,7 +126,7 @@ TABLES = {
         ("five apples", None),
         ("", None),
     ],
-    words.is_none: [
+    phrases.is_none: [
         ("No Solutions.", "none"),
         (r"\text{no real solutions}", "none"),
         (r"\emptyset", "none"),
@@ -135,7 +143,7 @@ TABLES = {
         ("nobody", None),
         ("5", None),
     ],
-    words.fraction_words: [
+    counting.fraction_words: [
         ("one half", (1, 2)),
         ("a half", (1, 2)),
         ("three-quarters", (3, 4)),
@@ -148,7 +156,7 @@ TABLES = {
         ("half of x", None),
         ("half dozen", None),
     ],
-    words.ordinal: [
+    counting.ordinal: [
         ("fifth", 5),
         ("the 5th", 5),
         ("5^{\\text{th}}", 5),
@@ -161,7 +169,7 @@ TABLES = {
         ("both", None),
         ("5", None),
     ],
-    words.counted: [
+    counting.counted: [
         ("exactly 5", "5"),
         ("5 distinct solutions", "5"),
         ("two solutions", "2"),
@@ -171,7 +179,7 @@ TABLES = {
         ("at most 5", None),
         ("no solutions", None),
     ],
-    words.phrases: [
+    phrases.phrases: [
         ("red, blue and green", (False, ("red", "blue", "green"))),
         (r"\text{red}, \text{blue}", (False, ("red", "blue"))),
         (r"\{red, blue\}", (False, ("red", "blue"))),
@@ -181,13 +189,13 @@ TABLES = {
         ("the red house", (False, ("red house",))),
         ("f(a, b)", (False, ("f(a, b)",))),
     ],
-    words.named_set: [
+    phrases.named_set: [
         ("all real numbers", "reals"),
         (r"\text{the set of all integers}", "integers"),
         ("all real numbers except 0", None),
         ("all numbers", None),
     ],
-    words.labelled_parts: [
+    labelled.labelled_parts: [
         ("(a) 5 (b) 7", (("a", "5"), ("b", "7"))),
         ("a) 5, and b) -7", (("a", "5"), ("b", "-7"))),
         (r"\textbf{(a)} x,\ \textbf{(b)} y", (("a", "x"), ("b", "y"))),
@@ -209,7 +217,7 @@ TABLES = {
         ("answers: 5", "answers: 5"),
         ("Answer: ", "Answer:"),
     ],
-    words.is_word: [
+    wording.is_word: [
         *((word, True) for word in ["red", "on", "KG", "north-east", "x-axis", "café", "New"]),
         *((run, False) for run in ["x", "xy", "abc", "xyz", "mgh", "x-y", "ab-cd", "sin", "pqr"]),
     ],
@@ -234,8 +242,8 @@ def test_case(function, text, value):
 def test_any_text_is_read_without_an_error(text):
     for function in TABLES:
         function(text)
-    words.said(text)
-    words.holds_words(text, frozenset("abcxyz"))
+    phrases.said(text)
+    wording.holds_words(text, frozenset("abcxyz"))
 
 
 @pytest.mark.parametrize(
@@ -253,12 +261,12 @@ def test_any_text_is_read_without_an_error(text):
     ],
 )
 def test_words_are_told_from_products_of_letters(text, letters, holds):
-    assert words.holds_words(text, frozenset(letters)) is holds
+    assert wording.holds_words(text, frozenset(letters)) is holds
 
 
 def test_one_list_is_said_in_one_way():
-    assert words.said("the 5th") == words.said("fifth") != words.said("5")
-    assert words.said("infinite solutions") == words.said("infinitely many")
+    assert phrases.said("the 5th") == phrases.said("fifth") != phrases.said("5")
+    assert phrases.said("infinite solutions") == phrases.said("infinitely many")
 
 
 def test_signs_that_are_numbers_stay_as_they_are():
@@ -279,7 +287,7 @@ def test_a_day_is_the_same_in_all_forms(day):
         f"{month} {day.day}, {day.year}",
         f"{day.day} {month[:3]} {day.year}",
     ):
-        assert words.date(text) == (day.year, day.month, day.day)
+        assert dates.date(text) == (day.year, day.month, day.day)
 
 
 @given(st.integers(0, 23), st.integers(0, 59))
@@ -287,11 +295,11 @@ def test_a_time_agrees_with_itself_and_with_one_that_leaves_the_half_open(hour, 
     half = "a.m." if hour < 12 else "p.m."
     other = "p.m." if hour < 12 else "a.m."
     twelve = f"{hour % 12 or 12}:{minute:02}"
-    full = words.clock(f"{hour}:{minute:02}")
-    assert words.same_clock(full, words.clock(f"{twelve} {half}"))
-    assert words.same_clock(words.clock(twelve), words.clock(f"{twelve} {other}"))
-    assert not words.same_clock(words.clock(f"{twelve} {half}"), words.clock(f"{twelve} {other}"))
-    assert not words.same_clock(full, words.clock(f"{hour}:{(minute + 1) % 60:02}"))
+    full = dates.clock(f"{hour}:{minute:02}")
+    assert dates.same_clock(full, dates.clock(f"{twelve} {half}"))
+    assert dates.same_clock(dates.clock(twelve), dates.clock(f"{twelve} {other}"))
+    assert not dates.same_clock(dates.clock(f"{twelve} {half}"), dates.clock(f"{twelve} {other}"))
+    assert not dates.same_clock(full, dates.clock(f"{hour}:{(minute + 1) % 60:02}"))
 
 
 SMALL = [
@@ -316,4 +324,4 @@ def spoken(number):
 
 @given(st.integers(0, 10**15 - 1) | st.integers(0, 2000))
 def test_a_number_is_read_back_from_its_words(number):
-    assert words.number_words(spoken(number)) == number
+    assert counting.number_words(spoken(number)) == number

@@ -8,8 +8,8 @@ Without the constant i only points count where everything is real; if there are 
 values are compared.
 """
 
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from flint import acb, arb
@@ -27,12 +27,23 @@ from tracefactory.verifiers.maths.balls import (
 )
 from tracefactory.verifiers.maths.exact import Budget
 from tracefactory.verifiers.maths.graph import Graph
-from tracefactory.verifiers.maths.points import in_pieces, points, symbols_of, whole_symbols
+from tracefactory.verifiers.maths.nodes import Node
+from tracefactory.verifiers.maths.points import (
+    fingerprint,
+    in_pieces,
+    points,
+    symbols_of,
+    whole_symbols,
+)
 
 FIRST_BITS = 64
 SURE_BITS = 512
 WANTED_POINTS = 5
 ENOUGH_POINTS = 3
+FEW_POINTS = 3
+SMOOTH_POINTS = (8, ENOUGH_POINTS)
+PIECEWISE_POINTS = (40, 8)
+"""So many are tried, and so many have to be usable before it ends."""
 MOST_POINTS = 120
 CAUTION = 6
 """Bits of precision for every bit of the largest size: cos t is 1 but for t², and so on."""
@@ -54,14 +65,23 @@ class Seen(NamedTuple):
 class Pair:
     """The two vertices under comparison, and what is needed to evaluate them."""
 
-    def __init__(self, graph: Graph, first: int, second: int, budget: Budget, seed: str) -> None:
+    def __init__(
+        self, graph: Graph, first: int, second: int, budget: Budget, trees: tuple[Node, ...]
+    ) -> None:
         self.graph, self.first, self.second = graph, first, second
-        self.budget, self.seed = budget, seed
+        self.budget, self._trees = budget, trees
         self.order = graph.reachable((first, second))
         self.symbols = symbols_of(graph, self.order)
         self.has_i = any(graph.ops[vertex].name == "i" for vertex in self.order)
         self.hidden = hidden_size(graph, self.order)
         self._weights = weights(graph, self.order)
+        self._tried = 0
+        self._candidates: Iterator[Point] = iter(())
+
+    @cached_property
+    def seed(self) -> str:
+        """Of all random choices: the same for the same two trees, in either order."""
+        return "".join(sorted(map(fingerprint, self._trees)))
 
     def values(self, point: Point, bits: int, as_complex: bool) -> dict[int, arb] | dict[int, acb]:
         """The values of all vertices at that precision, charged."""
@@ -71,38 +91,42 @@ class Pair:
                 return complex_values(self.graph, self.order, point, principal=self.has_i)
             return real_values(self.graph, self.order, point)
 
-    def look(self, *, few: bool) -> Seen:
-        """Evaluate at a few points, or at many, with few bits."""
-        seen = self._look(self.has_i, few)
+    def look(self) -> Seen:
+        """Evaluate at a few points with few bits."""
+        wanted = FEW_POINTS if self.symbols else 1
+        seen = self._look(Seen(False, (), self.has_i), wanted, 1)
         if self.has_i or seen.different or seen.points:
             return seen
-        return self._look(True, few)
+        self._tried = 0
+        return self._look(Seen(False, (), complex=True), wanted, 1)
 
-    def _look(self, as_complex: bool, few: bool) -> Seen:
+    def look_further(self, seen: Seen) -> Seen:
+        """Go on from there, to as many points as the expressions ask for."""
+        if whole_symbols(self.graph, self.order) or in_pieces(self.graph, self.order):
+            return self._look(seen, *PIECEWISE_POINTS)
+        return self._look(seen, *SMOOTH_POINTS)
+
+    def _look(self, seen: Seen, wanted: int, least: int) -> Seen:
         """Go through `wanted` points, and on until `least` of them are usable."""
-        wanted, least = 1, 1
-        candidates = iter([Point()])
-        if self.symbols:
-            whole = whole_symbols(self.graph, self.order)
-            candidates = points(self.graph, self.order, whole, self.seed)
-            if few:
-                wanted = 3
-            elif whole or in_pieces(self.graph, self.order):
-                wanted, least = 40, 8
-            else:
-                wanted, least = 12, ENOUGH_POINTS
-        usable: list[Point] = []
-        for tried, point in enumerate(islice(candidates, MOST_POINTS)):
-            if tried >= wanted and len(usable) >= least:
+        if not self._tried:
+            self._candidates = iter([Point()])
+            if self.symbols:
+                whole = whole_symbols(self.graph, self.order)
+                self._candidates = points(self.graph, self.order, whole, self.seed)
+        usable = list(seen.points)
+        while self._tried < MOST_POINTS and (self._tried < wanted or len(usable) < least):
+            point = next(self._candidates, None)
+            if point is None:
                 break
-            values = self.values(point, FIRST_BITS, as_complex)
+            self._tried += 1
+            values = self.values(point, FIRST_BITS, seen.complex)
             a, b = values[self.first], values[self.second]
             if not (a.is_finite() and b.is_finite()):
                 continue
             if not a.overlaps(b):  # type: ignore[arg-type]
-                return Seen(True, (), as_complex)
+                return Seen(True, (), seen.complex)
             usable.append(point)
-        return Seen(False, tuple(usable), as_complex)
+        return Seen(False, tuple(usable), seen.complex)
 
     def confirm(self, seen: Seen) -> tuple[bool | None, int, int]:
         """Probably equal (True), different for certain (False) or neither; points and bits."""

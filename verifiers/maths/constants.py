@@ -62,7 +62,7 @@ def value_ball(node: Node, bits: int) -> arb | None:
     try:
         graph = Graph(budget)
         vertex = graph.insert(node)
-        return _ball(Pair(graph, vertex, vertex, budget, ""), bits)
+        return _ball(Pair(graph, vertex, vertex, budget, ()), bits)
     except (Undefined, Spent, Unsupported, RecursionError):
         return None
 
@@ -106,7 +106,7 @@ def _sign_of_difference(a: Node, b: Node) -> int | None:
     try:
         graph = Graph(budget)
         first, second = graph.insert(a), graph.insert(b)
-        one, other = (Pair(graph, v, v, budget, "") for v in (first, second))
+        one, other = (Pair(graph, v, v, budget, ()) for v in (first, second))
         for bits in _LADDER:
             x, y = _ball(one, bits), _ball(other, bits)
             if x is None or y is None:

@@ -13,11 +13,15 @@ from tracefactory.verifiers.maths.values import states_tolerance
 
 _NUMBER = re.compile(
     r"(?:([a-df-hj-zA-Z]) ?= ?)?(-?)"
-    r"(?:([0-9]{1,3}(?:(?:,|\{,\}|,\\!)[0-9]{3}){1,5}|[0-9]{1,18})(?:\.([0-9]{1,18}))?"
+    r"(?:([0-9]{1,3}(?:(?:,|\{,\}|,\\!|\\[,!])[0-9]{3}){1,5}|[0-9]{1,18})(?:\.([0-9]{1,18}))?"
     r"( ?\\(?:times|cdot) ?10(?:\^(?:\{(-?[0-9]{1,2})\}|([0-9])))?)?"
     r"|\\[dt]?frac\{([0-9]{1,9})\}\{([1-9][0-9]{0,8})\}|([0-9]{1,9})/([1-9][0-9]{0,8}))"
 )
-_DRESSED = re.compile(r"\\(?:text|textbf|mathbf|mathrm)\{(-?[0-9][0-9.,]*)\}|\${1,2}([^$]+)\${1,2}")
+_DRESS = ("\\", "$")
+_DRESSED = re.compile(
+    r"\\(?:text|textbf|mathbf|mathrm)\{(-?[0-9][0-9.,]*)\}|\$\$? ?([^$ ][^$]*?) ?\$\$?"
+    r"|(?:\\[,!;]|\\displaystyle(?![A-Za-z])) ?([^ ][^\\]*?)(?: |\\[,!;])*"
+)
 
 
 class Number(NamedTuple):
@@ -36,9 +40,10 @@ class Number(NamedTuple):
 
 def read_number(text: str) -> Number | None:
     """The number that the text is, or None if that takes a parser to say."""
-    dressed = _DRESSED.fullmatch(text) if text[:1] in ("\\", "$") else None
-    if dressed is not None:
-        text = (dressed[1] or dressed[2]).strip()
+    if text[:1] in _DRESS:
+        dressed = _DRESSED.fullmatch(text)
+        if dressed is not None:
+            text = dressed[1] or dressed[2] or dressed[3]
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None

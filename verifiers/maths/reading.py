@@ -11,32 +11,24 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from tracefactory.verifiers.maths.choices import letter_choice, letter_set
+from tracefactory.verifiers.maths.counting import counted, fraction_words, number_words, ordinal
+from tracefactory.verifiers.maths.dates import clock, date
+from tracefactory.verifiers.maths.labelled import labelled_parts
 from tracefactory.verifiers.maths.lex import MAX_CHARS, Unreadable
 from tracefactory.verifiers.maths.nodes import Node, number
 from tracefactory.verifiers.maths.parse import parse
-from tracefactory.verifiers.maths.printing import short
-from tracefactory.verifiers.maths.words import (
+from tracefactory.verifiers.maths.phrases import (
     are_truths,
-    clock,
-    counted,
-    date,
-    fraction_words,
-    holds_words,
     is_none,
-    labelled_parts,
-    letter_choice,
-    letter_set,
     named_set,
-    named_words,
-    number_words,
-    ordinal,
     phrases,
-    plain,
     said,
-    undressed,
-    without_label,
     yes_no,
 )
+from tracefactory.verifiers.maths.printing import short
+from tracefactory.verifiers.maths.wording import holds_words, named_words
+from tracefactory.verifiers.maths.words import plain, undressed, without_label
 
 _INTEGER = re.compile(r"-?[0-9]{1,400}")
 _SLASHED_DATE = re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}")

@@ -28,7 +28,6 @@ from tracefactory.verifiers.maths.graph import Graph, Unsupported
 from tracefactory.verifiers.maths.huge import compare_huge
 from tracefactory.verifiers.maths.identity import normal_forms
 from tracefactory.verifiers.maths.nodes import SCALAR, Node
-from tracefactory.verifiers.maths.points import fingerprint
 from tracefactory.verifiers.maths.residues import (
     PRIMES,
     arithmetic,
@@ -160,8 +159,7 @@ def infinite_sign(node: Node) -> int | None:
 def _generally(a: Node, b: Node, budget: Budget) -> Decision:
     graph = Graph(budget)
     first, second = graph.insert(a), graph.insert(b)
-    seed = "".join(sorted((fingerprint(a), fingerprint(b))))
-    pair = Pair(graph, first, second, budget, seed)
+    pair = Pair(graph, first, second, budget, (a, b))
     decision = None
     if arithmetic(graph, pair.order):
         decision = _rational_functions(pair)
@@ -215,7 +213,7 @@ def _rational_functions(pair: Pair) -> Decision | None:
 
 def _functions(pair: Pair) -> Decision:
     """Anything else: balls to tell apart, a proof of equality if there is one, balls again."""
-    seen = pair.look(few=True)
+    seen = pair.look()
     if seen.different:
         return _proved(False, "balls", ("points", 1), ("bits", FIRST_BITS))
     if not seen.points:
@@ -226,7 +224,7 @@ def _functions(pair: Pair) -> Decision:
     if same is not None:
         return _proved(same, "identity")
     if pair.symbols:
-        seen = pair.look(few=False)
+        seen = pair.look_further(seen)
         if seen.different:
             return _proved(False, "balls", ("points", 1), ("bits", FIRST_BITS))
     if not pair.symbols:

@@ -25,7 +25,13 @@ def _tuple(node: Node, point: list[Node] | None) -> Node:
 
 
 def _holds_units(node: Node) -> bool:
-    return node in _UNITS or any(map(_holds_units, node.args))
+    waiting = [node]
+    while waiting:
+        kind, args, value = waiting.pop()
+        if kind == "symbol" and str(value).startswith("hat "):
+            return True
+        waiting.extend(args)
+    return False
 
 
 def _point(node: Node) -> list[Node] | None:
