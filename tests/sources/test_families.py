@@ -28,6 +28,7 @@ from tracefactory.sources.families.modular_sum import ModularSumKnobs
 from tracefactory.sources.families.permute import Permutation
 from tracefactory.sources.families.polynomial import PolynomialKnobs
 from tracefactory.sources.families.program_output import ProgramOutputKnobs
+from tracefactory.sources.families.small_programs import SmallProgramsKnobs
 
 NAMES = sorted(FAMILIES)
 SMALL: dict[str, Knobs] = {
@@ -39,6 +40,7 @@ SMALL: dict[str, Knobs] = {
     "base_conversion": BaseConversionKnobs(min_base=2, max_base=3, max_digits=2),
     "polynomial": PolynomialKnobs(max_degree=1, max_coefficient=3),
     "program_output": ProgramOutputKnobs(max_rounds=2, max_start=1, max_step=2, max_number=30),
+    "small_programs": SmallProgramsKnobs(max_factor=3, max_constant=1),
 }
 """Knobs whose train and test splits can be walked through whole."""
 MOST = 4_000

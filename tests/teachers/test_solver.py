@@ -20,7 +20,7 @@ from tracefactory.sources.families.pen import RECHECK, Pen
 from tracefactory.teachers.contract import Completion, Request, Teacher
 from tracefactory.teachers.solver import Solver, SolverConfig
 
-NAMES = sorted(FAMILIES)
+NAMES = sorted(name for name, family in FAMILIES.items() if family.solve is not None)
 CLEAN = SolverConfig(slip_rate=0, repair_rate=0, habit_rate=0)
 SLIPS = SolverConfig(slip_rate=1, repair_rate=0, habit_rate=0)
 REPAIRED = SolverConfig(slip_rate=1, repair_rate=1, habit_rate=0)
@@ -163,6 +163,12 @@ def test_a_foreign_problem_is_refused_in_words(origin: str):
     foreign = dataclasses.replace(problems("gcd", n=1)[0], id="gsm8k-1", origin=origin)
     with pytest.raises(RecipeError, match=r"gsm8k-1.*only problems made by.*modular_sum.*another"):
         Solver(SolverConfig()).write(foreign, 0)
+
+
+def test_a_problem_that_asks_for_a_program_is_refused():
+    problem = problems("small_programs", n=1)[0]
+    with pytest.raises(RecipeError, match=r"asks for programs; give it to the teacher programmer"):
+        Solver(SolverConfig()).write(problem, 0)
 
 
 def test_a_problem_of_another_version_is_refused():

@@ -160,7 +160,7 @@ def gc(
 @app.command()
 def check(
     verifier: Annotated[
-        str, typer.Argument(help="numeric, choice, symbolic, steps, or module:judge.")
+        str, typer.Argument(help="numeric, choice, symbolic, steps, program, or module:judge.")
     ],
     reference: Annotated[
         str | None, typer.Option(help="The reference answer (steps: the statement).")
@@ -172,6 +172,29 @@ def check(
     answer_after: Annotated[
         str | None, typer.Option(help="Marker before the answer, such as A:.")
     ] = None,
+    program_file: Annotated[
+        Path | None, typer.Option(help="program: the Python file to judge; - is stdin.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="program: stdin_stdout, function or asserts.")
+    ] = None,
+    tests_file: Annotated[
+        Path | None,
+        typer.Option(help="program: its tests; JSON, or Python code for the kind asserts."),
+    ] = None,
+    entry_point: Annotated[
+        str | None, typer.Option(help="program: the function that the tests call.")
+    ] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option(help="program: seconds by the clock. [default: 10]")
+    ] = None,
+    memory_mb: Annotated[
+        int | None, typer.Option(help="program: address space. [default: 1024]")
+    ] = None,
+    isolation: Annotated[
+        str | None,
+        typer.Option(help="program: namespaces, bwrap, landlock, remote or none-unsafe."),
+    ] = None,
     option: OptionOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -182,9 +205,25 @@ def check(
 
     With options: `tracefactory check symbolic --reference 3.14159 --response '\boxed{3.1}' --option
     tolerance=2%`
-    """
-    from tracefactory.cli.check import check_command
 
+    A **program** is run in a box that it cannot get out of, and never sees what is expected of it:
+    `tracefactory check program --program-file square.py --kind function --entry-point square
+    --tests-file tests.json`
+
+    tests.json for function: `[{"args": [3], "expected": 9}]`; for stdin_stdout: `[{"input": "3",
+    "output": "9"}]`; the tests file for asserts is Python: `assert square(3) == 9`, or a function
+    check(candidate). With `--option tolerance=1e-4` floats may differ by so much.
+    """
+    from tracefactory.cli.check import ProgramOptions, check_command, check_program_command
+
+    given = ProgramOptions(
+        program_file, kind, tests_file, entry_point, timeout_s, memory_mb, isolation
+    )
+    if verifier == "program":
+        answer = (reference, response, response_file, answer_after)
+        check_program_command(given, answer, option or [], json)
+        return
+    given.refuse(verifier)
     check_command(verifier, reference, response, response_file, answer_after, option or [], json)
 
 

@@ -1,15 +1,16 @@
 """`tracefactory check`: one response, one checker, all the evidence.
 
 A checker takes its options as keywords (`numeric`, `choice`) or, if it has a parameter `options`,
-as one mapping (`symbolic`); its signature says which.
+as one mapping (`symbolic`); its signature says which. A program and its tests come in files.
 """
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast, get_args
 
 import orjson
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.console import Console
 from tracefactory.cli.look import print_json
 from tracefactory.errors import RecipeError
 from tracefactory.schemas.verdict import StepCounts, Verdict
+from tracefactory.verifiers import python_program
 from tracefactory.verifiers.contract import AddressError, resolve
 
 out = Console(emoji=False)
@@ -61,6 +63,72 @@ def check_command(
         raise RecipeError(
             f"{address} gave {type(found).__name__}, not a Verdict; address its `judge`"
         )
+    _show(found, as_json)
+
+
+class ProgramOptions(NamedTuple):
+    """What `check program` takes beside --option; None is not given."""
+
+    program_file: Path | None
+    kind: str | None
+    tests_file: Path | None
+    entry_point: str | None
+    timeout_s: float | None
+    memory_mb: int | None
+    isolation: str | None
+
+    def refuse(self, verifier: str) -> None:
+        """They mean nothing to another checker.
+
+        Raises:
+            RecipeError: one is given.
+        """
+        for name, value in self._asdict().items():
+            if value is not None:
+                option = name.replace("_", "-")
+                raise RecipeError(f"--{option} is for `check program`; {verifier} does not take it")
+
+
+def check_program_command(
+    given: ProgramOptions, answer: Sequence[object], options: Sequence[str], as_json: bool
+) -> None:
+    """Judge one program; `answer` is what the other checkers take."""
+    if any(part is not None for part in answer):
+        raise RecipeError("give the program with --program-file, its tests with --tests-file")
+    kinds = ", ".join(get_args(python_program.Kind))
+    if given.program_file is None or given.tests_file is None:
+        raise RecipeError("give the program with --program-file and its tests with --tests-file")
+    if given.kind is None:
+        raise RecipeError(f"say how the tests use the program with --kind: {kinds}")
+    text = _read(given.tests_file)
+    tests: object = text
+    if given.kind != "asserts":
+        try:
+            tests = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RecipeError(f"{given.tests_file}: no JSON ({error})") from error
+    settings: dict[str, Any] = {
+        name: value
+        for name in ("entry_point", "timeout_s", "memory_mb", "isolation")
+        if (value := getattr(given, name)) is not None
+    }
+    for name, value in named_options(options).items():
+        if name != "tolerance":
+            raise RecipeError(f"--option {name} is unknown to program; known: tolerance")
+        try:
+            settings[name] = float(value)
+        except ValueError:
+            raise RecipeError(f"--option tolerance={value}: no number") from None
+    try:
+        kind = cast("python_program.Kind", given.kind)
+        program = _read(given.program_file)
+        found = python_program.judge(program, kind=kind, tests=tests, **settings)
+    except ValueError as error:
+        raise RecipeError(f"check program: {error}") from error
+    _show(found, as_json)
+
+
+def _show(found: Verdict | StepCounts, as_json: bool) -> None:
     data: dict[str, Any] = asdict(found)
     data["evidence"] = orjson.loads(data["evidence"])
     if as_json:

@@ -4,6 +4,9 @@ import math
 import resource
 from typing import NamedTuple
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C.UTF-8"}
+"""All that a program finds in its environment."""
+
 
 class Limits(NamedTuple):
     """Of one run. Time on the wall and output are watched from outside, the rest by the kernel."""

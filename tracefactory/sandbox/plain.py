@@ -46,9 +46,13 @@ def loads(text: str | bytes) -> object:
     if len(text) > MAX_CHARS:
         raise NotPlain("a value too large")
     try:
-        return _decoded(json.loads(text), 0)
-    except (ValueError, TypeError, RecursionError, KeyError, IndexError) as error:
+        return _decoded(json.loads(text, parse_constant=_refuse), 0)
+    except (ValueError, TypeError, RecursionError, KeyError, AttributeError, IndexError) as error:
         raise NotPlain(f"malformed: {type(error).__name__}") from None
+
+
+def _refuse(name: str) -> object:
+    raise NotPlain(f"malformed: {name}")
 
 
 def _coded(value: object, depth: int) -> object:
@@ -57,10 +61,10 @@ def _coded(value: object, depth: int) -> object:
     kind = type(value)
     if value is None or kind is bool:
         return value
-    coder = _CODERS.get(kind)
+    # By identity: a metaclass may say that its type equals, and hashes as, another.
+    coder = _CODERS.get(id(kind))
     if coder is None:
-        # The name of a type is the program's own text.
-        raise NotPlain(f"a value of type {str(kind.__name__)[:80]}")
+        raise NotPlain(f"a value of type {_NAME_OF_TYPE(kind)[:80]}")
     return coder(value, depth + 1)
 
 
@@ -116,18 +120,19 @@ _SEQUENCES: dict[str, Callable[..., list[object]]] = {
     "!set": lambda value: [*set.__iter__(value)],
     "!frozenset": lambda value: [*frozenset.__iter__(value)],
 }
-_CODERS: dict[type, Callable[..., object]] = {
-    str: _text,
-    int: _integer,
-    float: _float,
-    dict: _dict,
-    list: _items(""),
-    tuple: _items("!tuple"),
-    set: _items("!set"),
-    frozenset: _items("!frozenset"),
-    bytes: lambda value, depth: {"!bytes": bytes.hex(value)},
-    complex: lambda value, depth: {"!complex": [value.real.hex(), value.imag.hex()]},
+_CODERS: dict[int, Callable[..., object]] = {
+    id(str): _text,
+    id(int): _integer,
+    id(float): _float,
+    id(dict): _dict,
+    id(list): _items(""),
+    id(tuple): _items("!tuple"),
+    id(set): _items("!set"),
+    id(frozenset): _items("!frozenset"),
+    id(bytes): lambda value, depth: {"!bytes": bytes.hex(value)},
+    id(complex): lambda value, depth: {"!complex": [value.real.hex(), value.imag.hex()]},
 }
+_NAME_OF_TYPE: Callable[[type], str] = type.__dict__["__name__"].__get__
 
 
 def _decoded(value: object, depth: int) -> object:
@@ -160,15 +165,30 @@ _DECODERS: dict[str, Callable[..., object]] = {
     "!int": lambda held, depth: int(str(held), 16),
     "!float": lambda held, depth: _float_of(held),
     "!tuple": lambda held, depth: tuple(_each(held, depth)),
-    "!set": lambda held, depth: set(_each(held, depth)),
-    "!frozenset": lambda held, depth: frozenset(_each(held, depth)),
-    "!dict": lambda held, depth: {key: item for key, item in map(tuple, _pairs(held, depth))},
+    "!set": lambda held, depth: set(_spread(_each(held, depth))),
+    "!frozenset": lambda held, depth: frozenset(_spread(_each(held, depth))),
+    "!dict": lambda held, depth: _dict_of(_pairs(held, depth)),
     "!bytes": lambda held, depth: bytes.fromhex(str(held)),
     "!complex": lambda held, depth: complex(float.fromhex(held[0]), float.fromhex(held[1])),
     "!surrogates": lambda held, depth: bytes.fromhex(str(held)).decode(
         "utf-16-le", "surrogatepass"
     ),
 }
+
+
+_MAX_COLLISIONS = 1000
+
+
+def _spread(keys: list[object]) -> list[object]:
+    """The same; refused if so many of them share a hash that a set would take for ever."""
+    if len(keys) - len({hash(key) for key in keys}) > _MAX_COLLISIONS:
+        raise NotPlain("keys that collide")
+    return keys
+
+
+def _dict_of(pairs: list[list[object]]) -> dict[object, object]:
+    _spread([key for key, _ in pairs])
+    return {key: item for key, item in pairs}
 
 
 def _pairs(held: object, depth: int) -> list[list[object]]:

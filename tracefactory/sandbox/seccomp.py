@@ -12,6 +12,7 @@ Not here: the limits (limits.py), installing the filter (syscalls.seccomp).
 import errno
 import platform
 import struct
+from typing import NamedTuple
 
 # Both architectures have most calls under other numbers: (x86-64, 64-bit ARM); None: has none.
 _DENIED: dict[str, tuple[int | None, int | None]] = {
@@ -40,11 +41,42 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
 _WITHOUT_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
     # Where no namespace holds a run together, its process group must.
     "setsid": (112, 157), "setpgid": (109, 154),
+    # What the same user's other processes and files would feel, and Landlock does not know.
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452),
+    "chown": (92, None), "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54),
+    "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "removexattr": (197, 14),
+    "lremovexattr": (198, 15), "fsetxattr": (190, 7), "fremovexattr": (199, 16),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
+    "inotify_init": (253, None), "inotify_init1": (294, 26),
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
+    "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192), "semctl": (66, 191),
+    "shmat": (30, 196), "shmctl": (31, 195), "msgsnd": (69, 189), "msgrcv": (70, 188),
+    "msgctl": (71, 187),
 }  # fmt: skip
 _SIGNALS: dict[str, tuple[int | None, int | None]] = {
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240), "pidfd_send_signal": (424, 424),
 }  # fmt: skip
+
+
+class _Argument(NamedTuple):
+    """A call that one of its arguments decides about; the low 32 bits of it count."""
+
+    numbers: tuple[int, int]
+    place: int
+    values: tuple[int, ...]
+    denied: bool
+    """With these values; else without them."""
+
+
+_ARGUMENTS_WITHOUT_NAMESPACES = (
+    _Argument((302, 261), 0, (0,), denied=False),  # prlimit64: another process's limits
+    _Argument((72, 25), 1, (8, 10, 15), denied=True),  # fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX
+    _Argument((16, 29), 1, (0x8901, 0x8902), denied=True),  # ioctl: FIOSETOWN, SIOCSPGRP
+    _Argument((157, 167), 0, (1,), denied=True),  # prctl: PDEATHSIG
+)
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag, time and cgroup too
@@ -57,6 +89,19 @@ _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 
 def _step(code: int, value: int, true: int = 0, false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, true, false, value)
+
+
+def _on_argument(argument: _Argument, column: int) -> list[bytes]:
+    """Steps that end with a decision if the call is this one."""
+    last = len(argument.values) - 1
+    found, other = _FAIL | errno.EPERM, _ALLOW
+    if not argument.denied:
+        found, other = other, found
+    inner = [_step(_LOAD, 16 + 8 * argument.place)]
+    for place, value in enumerate(argument.values):
+        inner.append(_step(_JUMP_EQUAL, value, last - place + 1, 0))
+    inner += [_step(_RETURN, other), _step(_RETURN, found)]
+    return [_step(_JUMP_EQUAL, argument.numbers[column], 0, len(inner)), *inner]
 
 
 def box_filter(*, namespaces: bool = True, signals: bool = True) -> bytes:
@@ -89,6 +134,8 @@ def box_filter(*, namespaces: bool = True, signals: bool = True) -> bytes:
         _step(_RETURN, _FAIL | errno.EPERM),
         _step(_RETURN, _ALLOW),
     ]
+    for argument in () if namespaces else _ARGUMENTS_WITHOUT_NAMESPACES:
+        steps += _on_argument(argument, column)
     for number in numbers:
         if number is not None:
             steps += [_step(_JUMP_EQUAL, number, 0, 1), _step(_RETURN, _FAIL | errno.EPERM)]

@@ -3,7 +3,7 @@
 Each function raises OSError with the name of the call, so that a refusal says what was refused.
 Linux on x86-64 and 64-bit ARM only (`supported`).
 
-Not here: what a box needs of them (confine.py, zygote.py).
+Not here: what a box needs of them (namespaces.py, landlock.py).
 """
 
 import ctypes
@@ -80,7 +80,7 @@ def setns(fd: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """mount(2)."""
+    """Attach a file system, or change how it is attached."""
     result = _libc.mount(
         source.encode(),
         target.encode(),
@@ -97,13 +97,13 @@ def umount(target: str, flags: int = 0) -> None:
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """pivot_root(2)."""
+    """Make a mount the root."""
     number = _PIVOT_ROOT[platform.machine()]
     _checked(_libc.syscall(number, new_root.encode(), put_old.encode()), "pivot_root")
 
 
 def prctl(option: int, *values: int) -> int:
-    """prctl(2)."""
+    """Set something about this process."""
     padded = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]]
     return _checked(_libc.prctl(ctypes.c_int(option), *padded), f"prctl {option}")
 

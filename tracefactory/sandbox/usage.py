@@ -3,6 +3,8 @@
 import contextlib
 import os
 
+from tracefactory.sandbox.family import children
+
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -18,16 +20,16 @@ def tree_bytes(pidfd: int) -> int:
             with open(f"/proc/{pid}/statm", encoding="ascii") as file:
                 _, resident, shared, *_ = map(int, file.read().split())
             total += (resident - shared) * _PAGE
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-                    waiting += map(int, file.read().split())
+            waiting += children(pid)
     return total
 
 
 def _pid_of(pidfd: int) -> int:
-    with contextlib.suppress(OSError):
-        with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("Pid:"):
-                    return int(line.split()[1])
+    with (
+        contextlib.suppress(OSError),
+        open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file,
+    ):
+        for line in file:
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
     return -1

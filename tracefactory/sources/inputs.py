@@ -20,6 +20,7 @@ from tracefactory.sources.chunking import ChunkSize
 from tracefactory.sources.fingerprint import OrderFree
 from tracefactory.sources.hub import open_hub, read_hub
 from tracefactory.sources.mapping import AttemptMap, ProblemMap
+from tracefactory.sources.programs import AnyProblemMap, ProgramMap
 from tracefactory.sources.rows import Format, Piece, pieces, read
 from tracefactory.sources.tables import Rules, check_read, fill_bucket, read_rows
 from tracefactory.stages.contract import Inputs, Order, Plan, Result, outputs_of
@@ -48,8 +49,8 @@ class FilePlace(Settings):
 class FileInput(FilePlace):
     """Problems in files."""
 
-    problem: ProblemMap
-    """Which columns make a problem."""
+    problem: AnyProblemMap
+    """Which columns make a problem; `layout: humaneval` or `contest` for programs."""
 
 
 class HubPlace(Settings):
@@ -68,8 +69,8 @@ class HubPlace(Settings):
 class HubInput(HubPlace):
     """Problems in a Hugging Face dataset."""
 
-    problem: ProblemMap
-    """Which columns make a problem."""
+    problem: AnyProblemMap
+    """Which columns make a problem; `layout: humaneval` or `contest` for programs."""
 
 
 class TableSettings(StageConfig):
@@ -109,7 +110,7 @@ class TableSource:
         self,
         settings: TableSettings,
         place: FilePlace | HubPlace,
-        problem: ProblemMap,
+        problem: ProblemMap | ProgramMap,
         attempts: tuple[AttemptMap, ...] = (),
     ) -> None:
         self.settings, self.place, self.problem, self.attempts = settings, place, problem, attempts

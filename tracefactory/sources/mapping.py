@@ -4,6 +4,7 @@ r"""From a row of a user's file to the fields of a problem or an attempt, by rul
     reference: {column: answer, after: "####"}           # the text after the last marker
     reference: {column: solution, boxed: true}           # what the last \boxed{...} holds
     license: {value: MIT}                                # the same for every row
+    text: {python: [prompt, canonical_solution]}         # columns joined as one fenced program
 
 `a.b` is the column of that name or, where there is none, `b` inside the object `a`.
 
@@ -12,12 +13,21 @@ Not here: reading files (rows.py), what makes a good problem, and any guessing o
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Literal, Self, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, StringConstraints, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from tracefactory.verifiers.extract import final_answer
 
@@ -27,11 +37,13 @@ _MAX_NAMES_SHOWN = 20
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 
 
-class _Rule(BaseModel):
+class Rule(BaseModel):
+    """Base of all that a map says: strict, and unknown keys are errors."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class Column(_Rule):
+class Column(Rule):
     """A column's text, whole or a part of it."""
 
     column: Text
@@ -47,15 +59,23 @@ class Column(_Rule):
         return self
 
 
-class Constant(_Rule):
+class Constant(Rule):
     """The same text for every row."""
 
     value: Text
 
 
+class Program(Rule):
+    """Columns of code, joined as they are and given as one fenced Python block."""
+
+    python: Annotated[tuple[Text, ...], Field(min_length=1, strict=False)]
+
+
 def _kind(rule: object) -> str:
     if isinstance(rule, str):
         return "name"
+    if isinstance(rule, Program) or (isinstance(rule, Mapping) and "python" in rule):
+        return "program"
     constant = isinstance(rule, Constant) or (isinstance(rule, Mapping) and "value" in rule)
     return "constant" if constant else "column"
 
@@ -63,12 +83,13 @@ def _kind(rule: object) -> str:
 Extract: TypeAlias = Annotated[
     Annotated[Text, Tag("name")]
     | Annotated[Column, Tag("column")]
-    | Annotated[Constant, Tag("constant")],
-    Discriminator(_kind),  # so that an error speaks of the kind that was meant, not of all three
+    | Annotated[Constant, Tag("constant")]
+    | Annotated[Program, Tag("program")],
+    Discriminator(_kind),  # so that an error speaks of the kind that was meant, not of all four
 ]
 
 
-class ProblemMap(_Rule):
+class ProblemMap(Rule):
     """Where the fields of a problem stand in a row."""
 
     statement: Extract
@@ -81,7 +102,7 @@ class ProblemMap(_Rule):
     source: Extract | None = None
 
 
-class AttemptMap(_Rule):
+class AttemptMap(Rule):
     """Where one teacher's attempt stands in a row. What is true of the teacher is said plainly."""
 
     teacher: Text
@@ -113,6 +134,8 @@ def apply_extract(rule: Extract, row: Mapping[str, object]) -> str | Missing:
     """
     if isinstance(rule, Constant):
         return rule.value
+    if isinstance(rule, Program):
+        return _fenced(rule, row)
     if isinstance(rule, str):
         rule = Column(column=rule)
     text = _text(rule.column, row)
@@ -134,12 +157,26 @@ def apply_extract(rule: Extract, row: Mapping[str, object]) -> str | Missing:
     return found.strip() or Missing(f"empty:{rule.column}")
 
 
-_ABSENT = object()
+def _fenced(rule: Program, row: Mapping[str, object]) -> str | Missing:
+    code = ""
+    for column in rule.python:
+        text = _text(column, row)
+        if isinstance(text, Missing):
+            return text
+        code += text
+    # Longer than any fence in the code, as CommonMark asks.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    ends = "" if code.endswith("\n") else "\n"
+    return f"{fence}python\n{code}{ends}{fence}"
+
+
+ABSENT = object()
+"""What `look_up` gives for a path that leads nowhere."""
 
 
 def _text(name: str, row: Mapping[str, object]) -> str | Missing:
-    value = _look_up(name, row)
-    if value is _ABSENT:
+    value = look_up(name, row)
+    if value is ABSENT:
         return Missing(f"missing_column:{name}")
     if value is None:
         return Missing(f"empty:{name}")
@@ -162,7 +199,7 @@ def _text(name: str, row: Mapping[str, object]) -> str | Missing:
             return Missing(f"other:{name}")  # bytes and dates, from Parquet
 
 
-def _look_up(path: str, row: Mapping[str, object]) -> object:
+def look_up(path: str, row: Mapping[str, object]) -> object:
     """The value at a dotted path. A key may hold dots itself, so each place to cut is tried."""
     if path in row:
         return row[path]
@@ -170,29 +207,50 @@ def _look_up(path: str, row: Mapping[str, object]) -> object:
     while at >= 0:
         inner = row.get(path[:at])
         if isinstance(inner, Mapping):
-            value = _look_up(path[at + 1 :], cast("Mapping[str, object]", inner))
-            if value is not _ABSENT:
+            value = look_up(path[at + 1 :], cast("Mapping[str, object]", inner))
+            if value is not ABSENT:
                 return value
         at = path.find(".", at + 1)
-    return _ABSENT
+    return ABSENT
 
 
 # --- Columns that are not there ----------------------------------------------------------------
 
 
-def mapped_columns(rules: ProblemMap | AttemptMap) -> dict[str, str]:
-    """Each field that comes from a column, and the column."""
+def mapped_columns(rules: Rule) -> dict[str, str]:
+    """Each field that comes from a column, and the column; `field.0` where it takes several."""
     found: dict[str, str] = {}
     for field in type(rules).model_fields:
-        rule: object = getattr(rules, field)
-        if isinstance(rule, Column):
-            found[field] = rule.column
-        elif isinstance(rule, str) and field not in ("teacher", "teacher_license", "revision"):
-            found[field] = rule
+        if field in _PLAIN:
+            continue
+        columns = _columns(getattr(rules, field))
+        several = len(columns) > 1
+        found |= {f"{field}.{at}" if several else field: c for at, c in enumerate(columns)}
     return found
 
 
-def columns_to_read(rules: ProblemMap | AttemptMap) -> frozenset[str]:
+_PLAIN = ("teacher", "teacher_license", "revision", "layout")
+"""Fields that say what is so, and name no column."""
+
+
+def _columns(rule: object) -> list[str]:
+    match rule:
+        case str():
+            return [rule]
+        case Column():
+            return [rule.column]
+        case Program():
+            return list(rule.python)
+        case tuple():
+            parts = cast("tuple[object, ...]", rule)
+            return [column for part in parts for column in _columns(part)]
+        case Rule() if not isinstance(rule, Constant):
+            return [c for field in type(rule).model_fields for c in _columns(getattr(rule, field))]
+        case _:
+            return []
+
+
+def columns_to_read(rules: Rule) -> frozenset[str]:
     """The names for `read(columns=...)`: every top-level key in which a mapped column can stand."""
     return frozenset(
         ".".join(parts[: i + 1])
@@ -214,7 +272,7 @@ def _paths(row: Mapping[str, object], prefix: str, depth: int) -> Iterator[str]:
             yield from _paths(cast("Mapping[str, object]", value), f"{prefix}{key}.", depth - 1)
 
 
-def missing_columns(rules: ProblemMap | AttemptMap, seen: Collection[str]) -> str | None:
+def missing_columns(rules: Rule, seen: Collection[str]) -> str | None:
     """Say which mapped columns no row has, what there is, and the nearest name; None if none.
 
     `seen` are the names that `seen_columns` gives over all rows, read without `columns`: otherwise

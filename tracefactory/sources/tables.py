@@ -18,8 +18,9 @@ from typing import Any, cast
 
 import orjson
 import pyarrow as pa
+from pydantic import TypeAdapter
 
-from tracefactory.errors import SourceError
+from tracefactory.errors import ResourceError, SourceError
 from tracefactory.hash_ranges import within
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
@@ -30,9 +31,17 @@ from tracefactory.sources.mapping import (
     Extract,
     Missing,
     ProblemMap,
+    Rule,
     apply_extract,
     missing_columns,
     seen_columns,
+)
+from tracefactory.sources.programs import (
+    AnyProblemMap,
+    Made,
+    ProgramMap,
+    UnusableRow,
+    read_program,
 )
 from tracefactory.sources.rows import BadRow, Row
 from tracefactory.stages.contract import MALFORMED_SCHEMA, Inputs, Result
@@ -49,12 +58,14 @@ READ_ATTEMPT_SCHEMA = pa.schema([*ATTEMPT_SCHEMA, *_WHERE])
 
 MAX_COLUMNS_NOTED = 200
 
+_ANY_MAP: TypeAdapter[ProblemMap | ProgramMap] = TypeAdapter(AnyProblemMap)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How a row becomes a problem and its attempts, and what is true of all rows."""
 
-    problem: ProblemMap
+    problem: ProblemMap | ProgramMap
     attempts: tuple[AttemptMap, ...]
     verifier: str
     options: str
@@ -67,7 +78,7 @@ class Rules:
     def from_json(cls, data: Mapping[str, Any]) -> "Rules":
         """Read back what `to_json` wrote."""
         return cls(
-            ProblemMap.model_validate(data["problem"]),
+            _ANY_MAP.validate_python(data["problem"]),
             tuple(AttemptMap.model_validate(a) for a in data["attempts"]),
             **{k: v for k, v in data.items() if k not in ("problem", "attempts")},
         )
@@ -81,10 +92,6 @@ class Rules:
         }
 
 
-class _Unusable(Exception):
-    """A row that cannot become a problem; the text is the reason."""
-
-
 def bucket_of(problem_id: str) -> int:
     """64-bit bucket number of a problem."""
     return int.from_bytes(hashlib.sha256(problem_id.encode()).digest()[:8], "big")
@@ -93,11 +100,11 @@ def bucket_of(problem_id: str) -> int:
 def _field(rule: Extract | None, row: Mapping[str, object], default: str | None = None) -> str:
     if rule is None:
         if default is None:
-            raise _Unusable("missing")
+            raise UnusableRow("missing")
         return default
     found = apply_extract(rule, row)
     if isinstance(found, Missing):
-        raise _Unusable(found.reason)
+        raise UnusableRow(found.reason)
     return found
 
 
@@ -108,7 +115,7 @@ _SPLIT = re.compile("[A-Za-z0-9_]{1,64}")
 def _split(rule: Extract | None, row: Mapping[str, object]) -> str:
     split = _field(rule, row, "train")
     if split == "all" or not _SPLIT.fullmatch(split):
-        raise _Unusable("bad_split")
+        raise UnusableRow("bad_split")
     return split
 
 
@@ -118,23 +125,35 @@ def _index(rule: Extract | None, row: Mapping[str, object]) -> int:
         return -1
     text = _field(rule, row).strip()
     if not text.isdecimal() or len(text) > 9:
-        raise _Unusable("bad_index")
+        raise UnusableRow("bad_index")
     return int(text)
 
 
-def _problem(rules: Rules, row: Mapping[str, object]) -> Problem:
+def _made(rules: Rules, row: Mapping[str, object]) -> Made:
+    """Statement and reference, and for programs the checker's settings."""
+    if not isinstance(rules.problem, ProblemMap):
+        return read_program(rules.problem, row)
+    statement = _field(rules.problem.statement, row)
+    return Made(statement, _field(rules.problem.reference, row).strip(), {}, None)
+
+
+def _problem(rules: Rules, row: Mapping[str, object], made: Made) -> Problem:
     fields = rules.problem
-    statement = _field(fields.statement, row).strip()
+    statement = made.statement.strip()
     if not statement:
-        raise _Unusable("empty:statement")
+        raise UnusableRow("empty:statement")
+    options = rules.options
+    if made.options:
+        merged = made.options | orjson.loads(options)  # what the recipe says comes first
+        options = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
     source = _field(fields.source, row, rules.source)
     made_id = f"{re.sub('[^A-Za-z0-9_.-]+', '_', source)}-{content_id(statement)}"
     return Problem(
         id=_field(fields.id, row, made_id),
         statement=statement,
-        reference=_field(fields.reference, row).strip(),
+        reference=made.reference,
         verifier=rules.verifier,
-        verifier_options=rules.options,
+        verifier_options=options,
         split=_split(fields.split, row),
         domain=_field(fields.domain, row, rules.domain),
         task_type=_field(fields.task_type, row, rules.task_type),
@@ -158,12 +177,24 @@ def _attempt(rule: AttemptMap, problem: Problem, row: Mapping[str, object]) -> A
     )
 
 
-def self_check(problem: Problem, verify: Verifier) -> str | None:
-    """Does the checker accept the reference as its own answer? None, or the reason why not."""
+def self_check(problem: Problem, verify: Verifier, specimen: str | None = None) -> str | None:
+    """Does the checker accept the reference as its own answer? None, or the reason why not.
+
+    A `specimen` is a response known to be right; for references that are no answer themselves.
+
+    Raises:
+        ResourceError: the checker could not do its work, which says nothing about the reference.
+    """
     marker = orjson.loads(problem.verifier_options).get("answer_after")
     answer = f"{marker} {problem.reference}" if marker else f"\\boxed{{{problem.reference}}}"
-    itself = Attempt("", problem.id, 0, "reference", "", "", answer, "stop", None)
+    text = answer if specimen is None else specimen
+    itself = Attempt("", problem.id, 0, "reference", "", "", text, "stop", None)
     verdict = verify(problem, itself)
+    if verdict.status == "error":
+        raise ResourceError(
+            f"problem {problem.id}: its checker {problem.verifier} could not run "
+            f"({verdict.reason}): {verdict.evidence[:2000]}"
+        )
     return None if verdict.status == "correct" else f"bad_reference:{verdict.reason}"
 
 
@@ -196,11 +227,14 @@ class Reading:
         self.fingerprint.add(row.value)
         excerpt = str(row.value)[:200]
         try:
-            problem = _problem(self.rules, row.value)
-        except _Unusable as error:
+            made = _made(self.rules, row.value)
+            problem = _problem(self.rules, row.value, made)
+        except UnusableRow as error:
             self.bad(file, row.line, str(error), excerpt)
             return
-        reason = self_check(problem, self.verify)
+        # Programs without a known solution: the form of their tests is all that can be checked.
+        checkable = not made.options or made.specimen is not None
+        reason = self_check(problem, self.verify, made.specimen) if checkable else None
         if reason is not None:
             self.bad(file, row.line, reason, problem.reference[:200])
             if not self.keep_bad:
@@ -211,7 +245,7 @@ class Reading:
         for rule in self.rules.attempts:
             try:
                 attempt = _attempt(rule, problem, row.value)
-            except _Unusable as error:
+            except UnusableRow as error:
                 self.bad(file, row.line, f"attempt of {rule.teacher}: {error}", excerpt)
                 continue
             self.attempts.append({**_plain(attempt), **where})
@@ -287,7 +321,7 @@ def check_read(
     if total["read"] and (attempts or not rules.attempts):
         return
     seen = set(columns)
-    both: tuple[ProblemMap | AttemptMap, ...] = (rules.problem, *rules.attempts)
+    both: tuple[Rule, ...] = (rules.problem, *rules.attempts)
     for rule in both:
         absent = missing_columns(rule, seen) if seen else None
         if absent:

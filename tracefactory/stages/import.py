@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from tracefactory.recipe.model import StageConfig
 from tracefactory.sources.inputs import FilePlace, HubPlace, TableSettings, TableSource
-from tracefactory.sources.mapping import AttemptMap, ProblemMap
+from tracefactory.sources.mapping import AttemptMap
+from tracefactory.sources.programs import AnyProblemMap, check_verifier
 from tracefactory.sources.rows import Format
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.home import Journal
@@ -26,8 +27,8 @@ class ImportConfig(TableSettings):
     """`jsonl`, `json`, `csv` or `parquet`; by the extension when left out."""
     hub: HubPlace | None = None
     """A Hugging Face dataset instead of files."""
-    problem: ProblemMap
-    """Which columns make a problem."""
+    problem: AnyProblemMap
+    """Which columns make a problem; `layout: humaneval` or `contest` for programs."""
     attempts: Annotated[tuple[AttemptMap, ...], Field(min_length=1)]
     """Which columns hold whose outputs."""
 
@@ -38,6 +39,7 @@ class ImportConfig(TableSettings):
                 "give `path`, the file with the stored generations (for example "
                 "--set stages.<stage>.path=FILE), or `hub`, and not both"
             )
+        check_verifier(self.problem, self.verifier)
         return self
 
 

@@ -22,13 +22,14 @@ from tracefactory.sources.families import FAMILIES
 from tracefactory.sources.families.base import FamilyError
 from tracefactory.sources.families.make import (
     LICENSE,
-    VERIFIER,
     capacity,
     find_family,
     make_problem,
+    specimen,
     splits,
 )
 from tracefactory.sources.inputs import FileInput, HubInput, TableSettings, TableSource
+from tracefactory.sources.programs import check_verifier
 from tracefactory.sources.tables import self_check
 from tracefactory.stages.contract import (
     MALFORMED_SCHEMA,
@@ -114,6 +115,8 @@ class SampleConfig(TableSettings):
         given = [name for name in ("families", "file", "hub") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"give exactly one of families, file, hub; found {given or 'none'}")
+        if (table := self.file or self.hub) is not None:
+            check_verifier(table.problem, self.verifier)
         names = Counter(draw.name for draw in self.families)
         twice = sorted(name for name, n in names.items() if n > 1)
         if twice:
@@ -211,7 +214,8 @@ def _ranges(config: SampleConfig, draw: FamilyDraw, plan: Plan) -> Iterator[Orde
                 "start": start,
                 "stop": min(start + size, count),
             }
-            version = f"{find_family(draw.name).version},{versioned(VERIFIER)}"
+            family = find_family(draw.name)
+            version = f"{family.version},{versioned(family.verifier)}"
             yield Order(f"{draw.name}.{split}-{number:06d}", settings, version=version)
 
 
@@ -256,7 +260,7 @@ def _gym_cuts(config: SampleConfig, plan: Plan) -> Iterator[Order]:
 
 def _checked(problems: list[Problem]) -> Result:
     verify = {address: resolve_verifier(address) for address in {p.verifier for p in problems}}
-    reasons = [self_check(problem, verify[problem.verifier]) for problem in problems]
+    reasons = [self_check(p, verify[p.verifier], specimen(p)) for p in problems]
     sound = [p for p, reason in zip(problems, reasons, strict=True) if reason is None]
     bad = [
         {"file": p.source, "line": 0, "reason": reason, "excerpt": f"{p.id}: {p.reference}"[:200]}

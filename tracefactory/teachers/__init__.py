@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from tracefactory.recipe.model import Settings
 from tracefactory.teachers.contract import Teacher
+from tracefactory.teachers.programmer import Programmer, ProgrammerConfig
 from tracefactory.teachers.solver import Solver, SolverConfig
 from tracefactory.verifiers.contract import AddressError, resolve, versioned
 
@@ -36,7 +37,9 @@ def _kind_of(settings: Any) -> str:  # noqa: ANN401  (whatever the recipe says)
 
 
 TeacherSettings = Annotated[
-    Annotated[SolverConfig, Tag("solver")] | Annotated[OwnTeacher, Tag("own")],
+    Annotated[SolverConfig, Tag("solver")]
+    | Annotated[ProgrammerConfig, Tag("programmer")]
+    | Annotated[OwnTeacher, Tag("own")],
     Discriminator(_kind_of),
 ]
 
@@ -45,11 +48,15 @@ def build_teacher(settings: dict[str, Any]) -> Teacher:
     """The teacher that a recipe's `teacher:` describes, as plain data."""
     if settings["kind"] == "solver":
         return Solver(SolverConfig(**settings))
+    if settings["kind"] == "programmer":
+        return Programmer(ProgrammerConfig(**settings))
     return cast("Teacher", resolve(settings["kind"])(**settings["options"]))
 
 
-def teacher_revision(settings: SolverConfig | OwnTeacher) -> str:
+def teacher_revision(settings: SolverConfig | ProgrammerConfig | OwnTeacher) -> str:
     """What makes the same request give another answer: part of the key of generation."""
     if isinstance(settings, OwnTeacher):
         return versioned(settings.kind)
+    if isinstance(settings, ProgrammerConfig):
+        return Programmer(settings).info.revision
     return Solver(settings).info.revision

@@ -70,6 +70,12 @@ class Solver:
             RecipeError: the problem is not of our families.
         """
         family, params = _parse_origin(problem)
+        solve = family.solve
+        if solve is None:
+            raise RecipeError(
+                f"problem {problem.id}: family {family.name} asks for programs; give it to the "
+                "teacher programmer"
+            )
         config = self.config
         rng = Random(seed)
         # Always three draws, so that changing one rate moves no other decision.
@@ -77,10 +83,10 @@ class Solver:
         slips = rng.random() < config.slip_rate
         repair = rng.random() < config.repair_rate
         pen = Pen(habit)
-        answer = family.solve(params, pen)
+        answer = solve(params, pen)
         if slips:  # only a finished solution tells how many steps there are to choose from
             pen = Pen(habit, Slip(rng.randrange(pen.n_steps), repair, rng))
-            answer = family.solve(params, pen)
+            answer = solve(params, pen)
         steps = "\n".join(pen.lines)
         return f"<think>\n{steps}\n</think>\n\n\\boxed{{{answer}}}"
 

@@ -9,6 +9,7 @@ from tracefactory.sources.families import (
     modular_sum,
     polynomial,
     program_output,
+    small_programs,
 )
 from tracefactory.sources.families.base import Family
 
@@ -21,4 +22,5 @@ FAMILIES: dict[str, Family] = {
     "base_conversion": base_conversion.FAMILY,
     "polynomial": polynomial.FAMILY,
     "program_output": program_output.FAMILY,
+    "small_programs": small_programs.FAMILY,
 }

@@ -15,7 +15,7 @@ Not here: the records (make.py), the families (one file each), the slips (pen.py
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -76,8 +76,14 @@ class Family:
     """Injective: other parameters, other statement."""
     reference: Callable[[Params], str]
     """The exact answer, computed by a shorter way than `solve` where there is one."""
-    solve: Callable[[Params, Pen], str]
-    """Writes the steps with the pen; returns the answer they lead to, slips and habits included."""
+    solve: Callable[[Params, Pen], str] | None
+    """Writes the steps with the pen; returns the answer they lead to, slips and habits included.
+    None: the answer is a program (teachers/programmer.py)."""
+    verifier: str = "tracefactory.verifiers.symbolic:verify"
+    options: Callable[[Params], Mapping[str, str]] | None = None
+    """The checker's settings for one problem; None: it has none."""
+    specimen: Callable[[Params], str] | None = None
+    """A response that the checker must accept; None: the reference in a box."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from tracefactory.sources.families.base import (
     split_names,
 )
 
-VERIFIER = "tracefactory.verifiers.symbolic:verify"
 SOURCE = "tracefactory/families"
 LICENSE = "Apache-2.0"
 
@@ -32,13 +31,14 @@ def make_problem(family_name: str, knobs: Knobs, seed: int, split: str, index: i
     family = find_family(family_name)
     level, params = item(family, knobs, seed, split, index)
     statement = family.statement(params)
+    options = family.options(params) if family.options is not None else {}
     origin = {"family": family.name, "version": family.version, "level": level, "params": params}
     return Problem(
         id=f"{family.name}-{blake2b(statement.encode(), digest_size=8).hexdigest()}",
         statement=statement,
         reference=family.reference(params),
-        verifier=VERIFIER,
-        verifier_options="{}",
+        verifier=family.verifier,
+        verifier_options=orjson.dumps(options, option=orjson.OPT_SORT_KEYS).decode(),
         split=split,
         domain=family.domain,
         task_type=family.name,
@@ -46,6 +46,14 @@ def make_problem(family_name: str, knobs: Knobs, seed: int, split: str, index: i
         license=LICENSE,
         origin=orjson.dumps(origin).decode(),
     )
+
+
+def specimen(problem: Problem) -> str | None:
+    """A response to a family's problem that its checker must accept; None: the usual one."""
+    family = FAMILIES.get(problem.task_type) if problem.source == SOURCE else None
+    if family is None or family.specimen is None:
+        return None
+    return family.specimen(orjson.loads(problem.origin)["params"])
 
 
 def capacity(family_name: str, knobs: Knobs, split: str) -> int:
