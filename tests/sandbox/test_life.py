@@ -52,6 +52,13 @@ time.sleep(60)
 """
 
 
+def folder_of(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:  # it ended
+        return ""
+
+
 @pytest.mark.parametrize("how", ["alone", "fork"])
 @pytest.mark.parametrize("name", ALL_RUNGS)
 def test_a_killed_owner_leaves_no_process(name, how):
@@ -66,11 +73,14 @@ def test_a_killed_owner_leaves_no_process(name, how):
     assert (fork is None) == (how == "alone")
     found.pop(fork, None)
     assert len(found) >= 3 * (1 + 3)
+    folders = set(map(folder_of, found)) - {"", "/", "/tmp"}
+    assert bool(folders) == (name in ("landlock", "none-unsafe"))
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     owner.stdout.close()
     try:
         assert gone_in(2, found) == set()
+        assert not any(os.path.exists(folder) for folder in folders)
     finally:
         if fork:
             os.kill(fork, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Small programs: right ones pass their tests, wrong ones fail, and nothing is run in our process."""
+"""Small programs: right ones pass their tests, and wrong ones fail."""
 
 import json
 import re

@@ -32,7 +32,8 @@ from tracefactory.verifiers.python_program import verify
 HUMAN_EVAL = Path(__file__).parents[2].parent / "shared/data/human_eval/HumanEval.jsonl.gz"
 ROW: dict[str, object] = {
     "task_id": "T/1",
-    "prompt": 'import math\n\n\ndef half(x):\n    return x / 2\n\n\ndef area(r):\n    """Of a disc."""\n',
+    "prompt": "import math\n\n\ndef half(x):\n    return x / 2\n\n\n"
+    'def area(r):\n    """Of a disc."""\n',
     "entry_point": "area",
     "canonical_solution": "    return math.pi * r * r\n",
     "test": "def check(candidate):\n    assert abs(candidate(2) / half(8) - math.pi) < 1e-9\n",
@@ -128,8 +129,8 @@ def test_deep_and_huge_code_is_a_reason_and_no_crash():
 
 
 def test_a_solution_is_judged_before_the_problem_is_used():
-    result = read_rows([("f", _row(1, ROW)), ("f", _row(2, ROW | {"canonical_solution": "    x\n"}))],
-                       rules(SOLVED))  # fmt: skip
+    wrong = ROW | {"canonical_solution": "    x\n"}
+    result = read_rows([("f", _row(1, ROW)), ("f", _row(2, wrong))], rules(SOLVED))
     assert result.counts["read"] == 1
     (bad,) = result.tables["malformed"].to_pylist()
     assert (bad["file"], bad["line"]) == ("f", 2)
@@ -165,8 +166,8 @@ def test_a_fence_is_longer_than_any_in_the_code():
     code = "x = '''\n```\nhm ````\n'''"
     text = apply_extract(rule, {"a": code})
     assert text == f"`````python\n{code}\n`````"
-    assert mapped_columns(AttemptMap.model_validate(
-        {"teacher": "t", "text": {"python": ["a", "b"]}})) == {"text.0": "a", "text.1": "b"}  # fmt: skip
+    two = AttemptMap.model_validate({"teacher": "t", "text": {"python": ["a", "b"]}})
+    assert mapped_columns(two) == {"text.0": "a", "text.1": "b"}
 
 
 # Contests.
@@ -195,8 +196,8 @@ def test_outputs_wrapped_in_a_list_are_taken_out_where_the_recipe_says_so():
     row = {"question": "Add.", "input_output": json.dumps(tests)}
     made = read_program(contest(wrapped_outputs=True), row)
     assert [test["expected"] for test in json.loads(made.reference)] == [3, [1, 2]]
-    assert refused(contest(wrapped_outputs=True),
-                   {"question": "?", "input_output": json.dumps(CALLS)}) == "tests:output_not_wrapped"  # fmt: skip
+    bare = {"question": "?", "input_output": json.dumps(CALLS)}
+    assert refused(contest(wrapped_outputs=True), bare) == "tests:output_not_wrapped"
 
 
 def test_lists_of_texts_are_lines_and_nested_columns_need_no_json():
@@ -380,7 +381,8 @@ def test_columns_that_no_row_has_are_named():
 
 def test_a_map_of_no_such_layout_or_key_is_refused():
     adapter = TypeAdapter(AnyProblemMap)
-    for wrong in ({"layout": "mbpp"}, {"layout": "humaneval", "test": "x"}, {"layout": "contest", "tests": []}):  # fmt: skip
+    no_tests = {"layout": "contest", "tests": []}
+    for wrong in ({"layout": "mbpp"}, {"layout": "humaneval", "test": "x"}, no_tests):
         with pytest.raises(ValidationError):
             adapter.validate_python(wrong)
     plain = adapter.validate_python({"statement": "q", "reference": "a"})

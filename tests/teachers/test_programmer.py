@@ -200,7 +200,7 @@ FINGERPRINT = "3c12438a08f1da75"
 
 
 def test_nothing_has_changed_without_a_new_version():
-    """If this fails on purpose: raise VERSION of the family or the teacher, and renew the figure."""
+    """If this fails on purpose: raise a VERSION, the family's or the teacher's, and renew it."""
     teacher = Programmer(ProgrammerConfig(endless_rate=0.05))
     digest = sha256()
     for split in splits("small_programs", KNOBS):

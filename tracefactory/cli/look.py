@@ -191,7 +191,8 @@ def _families(as_json: bool) -> None:
         return
     for name, about in found.items():
         out.print(f"[bold]{name}[/bold]", highlight=False)
-        out.print(f"    {about['example']}".replace("\n", "\n    "), highlight=False, markup=False)
+        example = f"    {about['example']}".replace("\n", "\n    ")
+        out.print(example, highlight=False, markup=False, soft_wrap=True)
         out.print(
             "    splits: " + ", ".join(f"{s} ({n:,})" for s, n in about["splits"].items()),
             highlight=False,

@@ -9,9 +9,12 @@ import contextlib
 import os
 import resource
 import signal
+import tempfile
 from typing import NoReturn
 
 from tracefactory.sandbox import syscalls as call
+from tracefactory.sandbox.remove import remove_tree
+from tracefactory.sandbox.rights import NOBODY
 
 
 def adopt() -> None:
@@ -19,22 +22,35 @@ def adopt() -> None:
     call.prctl(call.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def go_on_in_child() -> None:
-    """Fork; the child goes on, the parent only stands above it and ends all that it leaves."""
+def go_on_in_child(prefix: str = "") -> str:
+    """Fork; the child goes on, the parent only stands above it and ends all that it leaves.
+
+    Args:
+        prefix: of a folder in /tmp that both know and the parent removes; none if empty.
+
+    Returns:
+        The folder; it belongs to whom `give_up_root` makes of this process.
+    """
     adopt()
+    folder = tempfile.mkdtemp(prefix=prefix, dir="/tmp") if prefix else ""
+    if folder and os.getuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
     child = os.fork()
     if child:
-        _stand_above(child)
+        _stand_above(child, folder)
     call.die_with_parent(signal.SIGKILL)
+    return folder
 
 
-def _stand_above(child: int) -> NoReturn:
+def _stand_above(child: int, folder: str) -> NoReturn:
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     while True:
         pid, status = os.waitpid(-1, 0)  # orphans too, which would stay as zombies
         if pid == child:
             break
     end_children()
+    if folder:
+        remove_tree(folder)
     os._exit(os.waitstatus_to_exitcode(status) & 255)
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 SHORT_NAMES = ("bin", "sbin", "lib", "lib32", "lib64")
 """Folders of the root that are part of /usr, mostly as links."""
-DEVICES = ("null", "zero", "full", "random", "urandom")
-"""The files of /dev that a box has."""
+DEVICES = ("null", "full", "random", "urandom")
+"""The files of /dev that a box has. Not zero: mapped, it is memory that no limit counts."""
 _PLACE = "/var/tmp"  # not /tmp, which a box covers with its own
 _NAME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 _NOT_COPIED = ("site-packages", "test", "idlelib", "tkinter", "ensurepip", "turtledemo")

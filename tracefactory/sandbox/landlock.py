@@ -41,7 +41,7 @@ class Landlock:
         self._abi = call.landlock_abi()
         if not self._abi:
             raise OSError(38, "landlock: the kernel has none")
-        go_on_in_child()
+        self._folder = go_on_in_child("tracefactory-box-")
         _, self._readable = interpreter_for_nobody()
         give_up_root()
         adopt()
@@ -49,7 +49,7 @@ class Landlock:
     def before_fork(self) -> object:
         """A folder for what the run writes."""
         self._others = processes_of_user()
-        return tempfile.mkdtemp(prefix="tracefactory-box-", dir="/tmp")
+        return tempfile.mkdtemp(dir=self._folder)
 
     def after_fork(self, pid: int | None, kept: object) -> None:
         """No run, no folder."""

@@ -48,6 +48,7 @@ class Namespaces:
         if not built:
             _build_root(readable)
         self._in_tmp = [path for path in readable_paths() if path.startswith("/tmp/")]
+        self._filter = box_filter()  # once: it is the same for every run
 
     def before_fork(self) -> object:
         """The next child is the first process of its own namespace."""
@@ -74,7 +75,7 @@ class Namespaces:
             _bind(f"self/fd/{fd}", path, read_only=True)
         os.chdir("/tmp")
         set_limits(limits, limits.processes)
-        give_up_all(box_filter())
+        give_up_all(self._filter)
 
     def end(self, pid: int, kept: object) -> None:
         """The kernel ends the rest of the namespace."""
@@ -117,7 +118,7 @@ def _built_by_root() -> bool:
 
 
 def _build_root(readable: list[str]) -> None:
-    """A root that holds the readable paths, five devices and an empty /tmp, /proc and /dev/shm."""
+    """A root that holds the readable paths, four devices and an empty /tmp, /proc and /dev/shm."""
     call.mount("none", "/", "", call.MS_REC | call.MS_PRIVATE)
     base = "/tmp"
     links = {name: os.readlink(f"/{name}") for name in SHORT_NAMES if os.path.islink(f"/{name}")}

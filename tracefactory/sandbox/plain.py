@@ -19,6 +19,10 @@ from collections.abc import Callable
 MAX_DEPTH = 60
 MAX_CHARS = 4_000_000
 _EXACT = 1 << 53
+# Whatever text comes: OverflowError is what float.fromhex says of a number too large.
+_MALFORMED = (
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 
 class NotPlain(Exception):
@@ -47,7 +51,7 @@ def loads(text: str | bytes) -> object:
         raise NotPlain("a value too large")
     try:
         return _decoded(json.loads(text, parse_constant=_refuse), 0)
-    except (ValueError, TypeError, RecursionError, KeyError, AttributeError, IndexError) as error:
+    except _MALFORMED as error:
         raise NotPlain(f"malformed: {type(error).__name__}") from None
 
 

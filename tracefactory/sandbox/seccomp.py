@@ -69,11 +69,20 @@ class _Argument(NamedTuple):
     values: tuple[int, ...]
     denied: bool
     """With these values; else without them."""
+    mask: int = 0xFFFFFFFF
+    """The bits that are compared."""
 
 
-_ARGUMENTS_WITHOUT_NAMESPACES = (
+_ARGUMENTS = (
+    # socketpair: streams only. A datagram may be sent from a pair to any address.
+    _Argument((53, 199), 1, (1, 5), denied=False, mask=0xF),
+    # mmap: shared memory without a file, which stays when no process has it in its tables.
+    _Argument((9, 222), 3, (0x21,), denied=True, mask=0x2F),
+    _Argument((72, 25), 1, (1024,), denied=True),  # fcntl: F_SETLEASE, which makes others wait
+)
+_ARGUMENTS_WITHOUT_NAMESPACES = (  # these come first
     _Argument((302, 261), 0, (0,), denied=False),  # prlimit64: another process's limits
-    _Argument((72, 25), 1, (8, 10, 15), denied=True),  # fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX
+    _Argument((72, 25), 1, (8, 10, 15, 1024), denied=True),  # fcntl: F_SETOWN, ..SIG, ..OWN_EX
     _Argument((16, 29), 1, (0x8901, 0x8902), denied=True),  # ioctl: FIOSETOWN, SIOCSPGRP
     _Argument((157, 167), 0, (1,), denied=True),  # prctl: PDEATHSIG
 )
@@ -83,7 +92,8 @@ _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag, time and cgroup too
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 
-_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _JUMP_EQUAL, _JUMP_AT_LEAST = 0x20, 0x54, 0x15, 0x35
+_JUMP_ANY, _RETURN = 0x45, 0x06
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 
 
@@ -97,7 +107,7 @@ def _on_argument(argument: _Argument, column: int) -> list[bytes]:
     found, other = _FAIL | errno.EPERM, _ALLOW
     if not argument.denied:
         found, other = other, found
-    inner = [_step(_LOAD, 16 + 8 * argument.place)]
+    inner = [_step(_LOAD, 16 + 8 * argument.place), _step(_AND, argument.mask)]
     for place, value in enumerate(argument.values):
         inner.append(_step(_JUMP_EQUAL, value, last - place + 1, 0))
     inner += [_step(_RETURN, other), _step(_RETURN, found)]
@@ -134,7 +144,7 @@ def box_filter(*, namespaces: bool = True, signals: bool = True) -> bytes:
         _step(_RETURN, _FAIL | errno.EPERM),
         _step(_RETURN, _ALLOW),
     ]
-    for argument in () if namespaces else _ARGUMENTS_WITHOUT_NAMESPACES:
+    for argument in (*(() if namespaces else _ARGUMENTS_WITHOUT_NAMESPACES), *_ARGUMENTS):
         steps += _on_argument(argument, column)
     for number in numbers:
         if number is not None:

@@ -1,4 +1,4 @@
-"""How much memory a run holds: the sum over its process and all that descend from it."""
+"""How much memory a run holds: the sum over its process, its group and all that descend from it."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def tree_bytes(pidfd: int) -> int:
     """Resident bytes that no file backs, of the process and its descendants; 0 if it is gone."""
-    total = 0
-    waiting = [_pid_of(pidfd)]
+    total, first = 0, _pid_of(pidfd)
+    waiting = [first, *_adopted(first)]
     while waiting:
         pid = waiting.pop()
         if pid <= 0:
@@ -22,6 +22,22 @@ def tree_bytes(pidfd: int) -> int:
             total += (resident - shared) * _PAGE
             waiting += children(pid)
     return total
+
+
+def _adopted(first: int) -> list[int]:
+    """Orphans of its group that went to its parent, where no namespace has a parent for them."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        with open(f"/proc/{first}/stat", encoding="ascii", errors="replace") as file:
+            _, parent, group, *_ = file.read().rpartition(")")[2].split()
+        if int(group) == first:
+            return [pid for pid in children(int(parent)) if pid != first and _group(pid) == first]
+    return []
+
+
+def _group(pid: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return -1
 
 
 def _pid_of(pidfd: int) -> int:

@@ -41,8 +41,8 @@ class Walk(Task):
             f"A robot stands on a board of {width} columns (x from 0 to {width - 1}) and {height} "
             f"rows (y from 0 to {height - 1}, growing to the north), at x = {x}, y = {y}, and "
             f"looks {_HEADINGS[heading]}. `L` turns it left and `R` right, where it stands; `F` "
-            f"moves it {stride} forward. Where that would leave the board, it {ends}. Write a function "
-            f"`walk(commands)` that returns [x, y] at the end."
+            f"moves it {stride} forward. Where that would leave the board, it {ends}. Write a "
+            f"function `walk(commands)` that returns [x, y] at the end."
         )
 
     def program(self, p: Params, *, off_by_one: bool = False) -> str:
@@ -115,7 +115,8 @@ class TurnGrid(Task):
         return (
             f"Write a function `turn(grid)` for a grid of whole numbers, a list of rows of the "
             f"same length. It returns the grid {_TURNS[turn][0]}, with each number x in it "
-            f"replaced by ({factor}x + {addend}) modulo {modulus}. The grid that is given stays as it is."
+            f"replaced by ({factor}x + {addend}) modulo {modulus}. The grid that is given stays as "
+            f"it is."
         )
 
     def program(self, p: Params, *, off_by_one: bool = False) -> str:
@@ -169,9 +170,9 @@ class JoinSpans(Task):
         gap, least, shape = p
         return (
             f"A span is a list [start, end] with start below end; spans may overlap and come in "
-            f"any order. Write a function `join(spans)`. Spans that overlap, or have a gap of {gap} "
-            f"or less between them, become one. Of what comes out, those shorter than {least} are "
-            f"left out; the others are returned from left to right, each as a list of "
+            f"any order. Write a function `join(spans)`. Spans that overlap, or have a gap of "
+            f"{gap} or less between them, become one. Of what comes out, those shorter than "
+            f"{least} are left out; the others are returned from left to right, each as a list of "
             f"{_SHAPES[shape][0]}."
         )
 

@@ -100,10 +100,11 @@ class ColumnSum(Task):
         separator, column, rule, limit, factor = p
         return (
             f"Write a program that reads from standard input to its end. Each line holds whole "
-            f"numbers of 0 or more with `{_SEPARATORS[separator]}` between them. Of the lines "
-            f"with at least {column} numbers whose first number {_RULES[rule][0].format(limit)}, it "
-            f"adds up the numbers at place {column} (the first number has place 1). It prints {factor} "
-            f"times the sum plus {limit}, and in a second line how many lines were counted."
+            f"numbers of 0 or more with `{_SEPARATORS[separator]}` between them. Of the lines with "
+            f"at least {column} numbers whose first number {_RULES[rule][0].format(limit)}, it "
+            f"adds up the numbers at place {column} (the first number has place 1). It prints "
+            f"{factor} times the sum plus {limit}, and in a second line how many lines were "
+            f"counted."
         )
 
     def program(self, p: Params, *, off_by_one: bool = False) -> str:
