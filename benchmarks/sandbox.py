@@ -65,7 +65,7 @@ class Case(NamedTuple):
     reason: str = "passed"
 
 
-def simple(kind: str, number: int) -> Case:
+def simple(kind: python_program.Kind, number: int) -> Case:
     """A right program with three checks (one input where each takes a box)."""
     if kind == "stdin_stdout":
         tests: object = [{"input": f"{number} 4\n", "output": f"{number + 4}\n"}]
@@ -79,7 +79,7 @@ def simple(kind: str, number: int) -> Case:
     return Case("asserts", program, f"def check(candidate):\n{lines}", "add")
 
 
-KINDS = ("stdin_stdout", "function", "asserts")
+KINDS: tuple[python_program.Kind, ...] = ("stdin_stdout", "function", "asserts")
 _DAEMON = """
 import os, time
 if not os.fork():
@@ -106,7 +106,7 @@ except OSError:
 
 def mixed(number: int) -> Case:
     """A case of many kinds: right and wrong ones, and such as leave something behind."""
-    ways: tuple[tuple[str, str, str], ...] = (
+    ways: tuple[tuple[python_program.Kind, str, str], ...] = (
         ("stdin_stdout", _DAEMON + _SUM, "passed"),
         ("stdin_stdout", _FILES + _SUM, "passed"),
         ("stdin_stdout", "import os; os._exit(3)", "runtime_error"),
@@ -140,7 +140,7 @@ def spawned(case: Case, command: list[str], options: dict[str, Any]) -> str:
     """`passed` if it printed what was expected."""
     program, stdin, expected = case.program, b"", b"True\n"
     if case.kind == "stdin_stdout":
-        ((test,),) = (cast("list[dict[str, str]]", case.tests),)
+        (test,) = cast("list[dict[str, str]]", case.tests)
         stdin, expected = test["input"].encode(), test["output"].encode()
     elif case.kind == "function":
         calls = cast("list[dict[str, Any]]", case.tests)
@@ -221,7 +221,7 @@ class Workers:
         """Programs a second, all of them together."""
         for end in self._ends:
             end.send((name, kind, seconds))
-        return sum(end.recv() for end in self._ends)
+        return sum(float(end.recv()) for end in self._ends)
 
     def close(self) -> None:
         """End them."""

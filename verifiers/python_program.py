@@ -18,7 +18,8 @@ relayed. What decides is never an exit status or anything else that a program co
 
 Reasons: `passed`; rejections as in programs/reasons.py; `bad_reference` when the tests themselves
 are at fault; `error` with `sandbox_unavailable` or `sandbox_lost` when nothing can be said about
-the program. The evidence names the rung, the failing test, the limit. A time-out is tried again
+the program. Where no walls of ours stood, the checker's address in every row says so
+(`...:verify@1+none-unsafe`, `+remote`). The evidence names the rung, the failing test, the limit. A time-out is tried again
 with twice the time; what then stays one is `limited_by` the clock.
 
 Not here: boxes (tracefactory/sandbox), comparing, finding the program (programs/).
@@ -118,7 +119,7 @@ def verify(problem: Problem, attempt: Attempt) -> Verdict:
         attempt.id,
         verdict.status,
         verdict.reason,
-        _ADDRESS,
+        _ADDRESS + _weaker_promise(verdict.evidence),
         extracted.program.encode("utf-8", "replace").decode(),
         verdict.evidence,
         verdict.limited_by,
@@ -126,6 +127,12 @@ def verify(problem: Problem, attempt: Attempt) -> Verdict:
 
 
 _ADDRESS = f"tracefactory.verifiers.python_program:verify@{VERSION}"
+
+
+def _weaker_promise(evidence: str) -> str:
+    """What every row says of a verdict that no walls of ours stood behind: `@1+none-unsafe`."""
+    rung = json.loads(evidence).get("rung")
+    return f"+{rung}" if rung in (ladder.UNSAFE, "remote") else ""
 
 
 def _check(

@@ -11,6 +11,8 @@ devices are opened and not written, and only the canaries are changed, removed o
 Fake passes are in tests/cases/python_program.jsonl (`fake`): both run together (test_hostile.py).
 """
 
+# ruff: noqa: E501 - lines of programs are left as they are
+
 import ast
 from typing import NamedTuple
 
@@ -56,7 +58,7 @@ def any_of(one, many):
     for each in many:
         try:
             found += bool(one(each))
-        except OSError:
+        except (OSError, ValueError):
             pass
     return found
 def connected(family, address, kind=socket.SOCK_STREAM):
@@ -133,7 +135,7 @@ READING = [
     _attempt("the users' passwords", "read('/etc/shadow')", SINGS),
     _attempt("what is at home", "os.listdir(task['home_folder'])", SINGS),
     _attempt("what is in the root",
-             "any_of(lambda name: name in ('home', 'root', 'var', 'run'), os.listdir('/'))", SINGS),
+             "any_of(lambda name: name in ('run', 'sys', 'boot', 'srv'), os.listdir('/'))", SINGS),
     _attempt("the project", "read(task['project'])", SINGS),
     _attempt("the environment of packages", "read(task['venv'])", SINGS),
     _attempt("a module of the project", "import tracefactory.errors as found\nreturn found",
@@ -158,7 +160,7 @@ READING = [
     _attempt("by openat2",
              "how = struct.pack('QQQ', 0, 0, 0)\ncall(437, -100, task['tmp'].encode(), how, 24)",
              SINGS),
-    _attempt("the environment of the first process", "read('/proc/1/environ')", SINGS),
+    _attempt("the environment of the first process", "read('/proc/1/environ')"),
     _attempt("its own environment in /proc", "read('/proc/self/environ')", SINGS),
     _attempt("its own maps", "read('/proc/self/maps')", SINGS),
     _attempt("the launcher's environment", "read('/proc/%d/environ' % task['pid'])", SINGS),
@@ -263,7 +265,7 @@ NETWORK = [
              reasons={"passed"}),
 ]  # fmt: skip
 
-_CROWD = {"processes": 32}
+_CROWD = {"processes": 32, "memory_mb": 4096}
 _HANG = "timeout_wall"
 PROCESSES = [
     _attempt("200 forks",
@@ -416,7 +418,8 @@ TIME = [
     _whole("slow to be read", "syntax_error crashed memory_limit runtime_error timeout_wall",
            "x = " + "(" * 3000 + ")" * 3000, **_SHORT),
     _attempt("more time from the limit", "resource.setrlimit(resource.RLIMIT_CPU, (-1, -1))\nTrue"),
-    _whole("processor time of one", "timeout_cpu timeout_wall", "while True: pass", cpu_s=1.0, wall_s=1.5),
+    # `crashed`: the kernel's kill may come when it has counted three quarters of the limit.
+    _whole("processor time of one", "timeout_cpu timeout_wall crashed", "while True: pass", cpu_s=1.0, wall_s=1.2),
 ]  # fmt: skip
 
 SIGNALS = [
@@ -503,9 +506,9 @@ PRIVILEGE = [
     _attempt("the filter taken away", "done(libc.prctl(22, 0, 0, 0, 0))"),
     _attempt("a higher limit",
              "any_of(lambda kind: resource.setrlimit(kind, (-1, -1)) is None,\n"
-             "    [kind for kind in range(16) if resource.getrlimit(kind)[1] != -1])", SINGS),
+             "    [kind for kind in range(16) if resource.getrlimit(kind)[1] != -1])"),
     _attempt("its own limits by prlimit",
-             "resource.prlimit(0, resource.RLIMIT_AS, (-1, -1))\nTrue", SINGS),
+             "resource.prlimit(0, resource.RLIMIT_AS, (-1, -1))\nTrue"),
     _attempt("a sharper priority", "os.nice(-5) < 0"),
     _attempt("real time",
              "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\nTrue"),

@@ -276,6 +276,17 @@ def test_verify_finds_the_program_and_reads_its_settings():
     assert verify(a_problem("{}", kind="stdin_stdout"), answered).status == "bad_reference"
 
 
+def test_a_verdict_without_walls_is_marked_in_every_row():
+    problem = a_problem("assert f(1) == 2", kind="asserts", isolation="none-unsafe")
+    verdict = verify(problem, an_attempt("```python\ndef f(x):\n    return x + 1\n```"))
+    assert (verdict.status, verdict.reason) == ("correct", "passed")
+    assert verdict.verifier.endswith("+none-unsafe")
+    safe = verify(
+        a_problem("assert f(1) == 2", kind="asserts"), an_attempt("```python\nf = id\n```")
+    )
+    assert "+" not in safe.verifier
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"kind": "x"}, {"kind": "asserts", "timeout": "3"},
                 {"kind": "asserts", "timeout_s": "soon"}],

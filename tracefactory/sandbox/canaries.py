@@ -203,7 +203,7 @@ def _laid_out() -> Generator[dict[str, object]]:
         stack.enter_context(_variable(marker))
         writes = [str(folder / "written") for folder in folders]
         writes += [f"{place}/{marker}" for place in _NOT_TO_BE_WRITTEN]
-        stack.callback(_remove, writes)
+        stack.callback(_remove, [*writes, f"/tmp/left-{marker}", f"/dev/shm/left-{marker}"])
         yield {
             "marker": marker, "comm": marker, "left": f"left-{marker}", "pid": os.getpid(),
             "files": [str(folder / "canary") for folder in folders],

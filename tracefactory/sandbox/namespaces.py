@@ -61,6 +61,7 @@ class Namespaces:
 
     def enter(self, limits: Limits, kept: object) -> None:
         """New user, mount and IPC namespaces, a fresh /tmp, no rights."""
+        os.setsid()  # a signal to its group goes to all of the group, in whatever namespace
         user, group = os.getuid(), os.getgid()
         call.unshare(call.CLONE_NEWUSER | call.CLONE_NEWNS | call.CLONE_NEWIPC)
         _map_ids(self._proc, user, group)
