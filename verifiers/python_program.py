@@ -19,8 +19,8 @@ relayed. What decides is never an exit status or anything else that a program co
 Reasons: `passed`; rejections as in programs/reasons.py; `bad_reference` when the tests themselves
 are at fault; `error` with `sandbox_unavailable` or `sandbox_lost` when nothing can be said about
 the program. Where no walls of ours stood, the checker's address in every row says so
-(`...:verify@1+none-unsafe`, `+remote`). The evidence names the rung, the failing test, the limit. A time-out is tried again
-with twice the time; what then stays one is `limited_by` the clock.
+(`...:verify@1+none-unsafe`, `+remote`). The evidence names the rung, the failing test, the limit. A
+time-out is tried again with twice the time; what then stays one is `limited_by` the clock.
 
 Not here: boxes (tracefactory/sandbox), comparing, finding the program (programs/).
 """

@@ -2,7 +2,7 @@
 
 Denied calls fail with EPERM (clone3 with ENOSYS, so that libc falls back to clone, whose flags can
 be seen); a foreign architecture kills the process. The list closes kernel surface and what the
-namespaces do not hold: sockets of every kind but pairs, new namespaces, mounts, other processes'
+namespaces do not hold: sockets but for pairs of streams, new namespaces, mounts, other processes'
 memory, keys, BPF, performance counters, io_uring, handles instead of paths, memory that no limit
 counts.
 

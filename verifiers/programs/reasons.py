@@ -21,7 +21,7 @@ from tracefactory.verifiers.programs.wanted import BadTests
 TIMEOUTS = ("timeout_wall", "timeout_cpu")
 BEFORE_TESTS = ("syntax_error", "no_entry_point")
 _MAX_CHARS = 200
-_CPU_USED_UP = 0.7
+_CPU_USED_UP = 0.5
 """The kernel's clock for its limit is coarser than what it reports."""
 
 
