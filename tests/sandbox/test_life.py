@@ -1,6 +1,7 @@
 """Boxes inside long-lived, threaded, forking and dying processes, as Dask's workers are."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tracefactory.sandbox.limits import Limits
 from tracefactory.sandbox.pool import Lost, Pool
 
 OWNER = """
-import os, sys, threading, time
+import os, sys, threading, time, traceback
 from tracefactory.sandbox.box import Box
 from tracefactory.sandbox.limits import Limits
 from tracefactory.sandbox.pool import Pool
@@ -34,6 +35,12 @@ print("up", flush=True)
 while True: pass
 '''
 def one():
+    try:
+        held()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(3)  # else nobody would say "ready", and the test would wait for ever
+def held():
     with Box(pool, Limits(wall_s=60, cpu_s=60)) as box:
         box.send({"job": "program", "program": DAEMONS})
         while not box._stdout:
@@ -67,7 +74,8 @@ def test_a_killed_owner_leaves_no_process(name, how):
         [sys.executable, "-c", OWNER, name, how], stdout=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-    assert owner.stdout.readline() == "ready\n"
+    heard, _, _ = select.select([owner.stdout], [], [], 60)
+    assert heard and owner.stdout.readline() == "ready\n"
     found = descendants(owner.pid)
     fork = next((pid for pid in found if os.getpgid(pid) == owner.pid), None)
     assert (fork is None) == (how == "alone")
