@@ -75,7 +75,8 @@ def test_a_killed_owner_leaves_no_process(name, how):
         start_new_session=True,
     )  # fmt: skip
     heard, _, _ = select.select([owner.stdout], [], [], 60)
-    assert heard and owner.stdout.readline() == "ready\n"
+    assert heard
+    assert owner.stdout.readline() == "ready\n"
     found = descendants(owner.pid)
     fork = next((pid for pid in found if os.getpgid(pid) == owner.pid), None)
     assert (fork is None) == (how == "alone")
