@@ -13,25 +13,20 @@ The text is a function of (config, problem, seed).
 Not here: any model. It says so in every row: its revision begins with `program:`.
 """
 
-from collections.abc import AsyncIterator, Sequence
 from random import Random
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 
-import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from tracefactory.errors import RecipeError
 from tracefactory.schemas.problem import Problem
 from tracefactory.sources.families import small_programs
 from tracefactory.sources.families.base import Params
 from tracefactory.sources.families.programs.task import Example, Task
-from tracefactory.teachers.contract import Completion, Request, TeacherInfo
 from tracefactory.teachers.program_faults import cheat, endless, faults_of, faulty
+from tracefactory.teachers.written import Rate, WrittenTeacher, family_of
 
 VERSION = "1"
 """Changes when the same config, problem and seed would give another text."""
-
-Rate = Annotated[float, Field(ge=0, le=1)]
 
 _OPENINGS = ("First, what is asked for.", "Let me think this through.", "What has to be done:")
 _DRAFTS = ("A draft:", "So I would write:", "That gives:")
@@ -61,27 +56,12 @@ class ProgrammerConfig(
     """Share of those in which what is said to come out is something else."""
 
 
-class Programmer:
+class Programmer(WrittenTeacher):
     """Solves problems of `small_programs`, by their parameters in `Problem.origin`."""
 
     def __init__(self, config: ProgrammerConfig) -> None:
+        super().__init__("programmer", VERSION)
         self.config = config
-        self.info = TeacherInfo(
-            name="programmer",
-            revision=f"program:tracefactory.teachers.programmer@{VERSION}",
-            license="Apache-2.0",
-            paid=False,
-        )
-
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
-        """Answer the requests in order.
-
-        Raises:
-            RecipeError: a problem is not of the family.
-        """
-        for request in requests:
-            text = self.write(request.problem, request.seed)
-            yield Completion(problem_id=request.problem.id, index=request.index, text=text)
 
     def write(self, problem: Problem, seed: int) -> str:
         """Return the text for one problem.
@@ -89,7 +69,7 @@ class Programmer:
         Raises:
             RecipeError: the problem is not of the family.
         """
-        task, p = _parse_origin(problem)
+        task, p = _task_of(problem)
         config = self.config
         rng = Random(seed)
         # Always the same draws, so that changing one rate moves no other decision.
@@ -164,23 +144,8 @@ def slipped(value: object, rng: Random) -> object:
             return 0
 
 
-def _parse_origin(problem: Problem) -> tuple[Task, Params]:
-    family = small_programs.FAMILY
-    try:
-        origin = orjson.loads(problem.origin)
-        name, version, params = origin["family"], origin["version"], origin["params"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        name, version, params = "", "", []
-    if name != family.name:
-        raise RecipeError(
-            f"problem {problem.id}: the programmer knows only problems of the family "
-            f"{family.name}, and this one's origin is {problem.origin!r}; give it to another "
-            "teacher"
-        )
-    if version != family.version:
-        raise RecipeError(
-            f"problem {problem.id}: made by version {version} of family {family.name}, but the "
-            f"programmer here solves version {family.version}; make the problems again with this "
-            "tracefactory, or run the one they came from"
-        )
+def _task_of(problem: Problem) -> tuple[Task, Params]:
+    known = small_programs.FAMILY
+    knows = f"problems of the family {known.name}"
+    _, params = family_of(problem, "programmer", {known.name: known}, knows)
     return small_programs.task_of(params)

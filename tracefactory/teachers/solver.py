@@ -7,24 +7,19 @@ same misrule every time it applies. The text is a function of (config, problem, 
 Not here: any model. It says so in every row: its revision begins with `program:`.
 """
 
-from collections.abc import AsyncIterator, Sequence
 from random import Random
-from typing import Annotated, Literal
+from typing import Literal
 
-import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from tracefactory.errors import RecipeError
 from tracefactory.schemas.problem import Problem
 from tracefactory.sources.families import FAMILIES
-from tracefactory.sources.families.base import Family, Params
 from tracefactory.sources.families.pen import Pen, Slip
-from tracefactory.teachers.contract import Completion, Request, TeacherInfo
+from tracefactory.teachers.written import Rate, WrittenTeacher, family_of
 
 VERSION = "1"
 """Changes when the same config, problem and seed would give another text."""
-
-Rate = Annotated[float, Field(ge=0, le=1)]
 
 
 class SolverConfig(
@@ -41,27 +36,12 @@ class SolverConfig(
     """Share of traces written with the family's habitual fault; it shows where it applies."""
 
 
-class Solver:
+class Solver(WrittenTeacher):
     """Solves problems of our families, by their parameters in `Problem.origin`."""
 
     def __init__(self, config: SolverConfig) -> None:
+        super().__init__("solver", VERSION)
         self.config = config
-        self.info = TeacherInfo(
-            name="solver",
-            revision=f"program:tracefactory.teachers.solver@{VERSION}",
-            license="Apache-2.0",
-            paid=False,
-        )
-
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
-        """Answer the requests in order.
-
-        Raises:
-            RecipeError: a problem is not of our families.
-        """
-        for request in requests:
-            text = self.write(request.problem, request.seed)
-            yield Completion(problem_id=request.problem.id, index=request.index, text=text)
 
     def write(self, problem: Problem, seed: int) -> str:
         """Return the text for one problem.
@@ -69,7 +49,7 @@ class Solver:
         Raises:
             RecipeError: the problem is not of our families.
         """
-        family, params = _parse_origin(problem)
+        family, params = family_of(problem, "solver", FAMILIES, _KNOWS)
         solve = family.solve
         if solve is None:
             raise RecipeError(
@@ -91,21 +71,4 @@ class Solver:
         return f"<think>\n{steps}\n</think>\n\n\\boxed{{{answer}}}"
 
 
-def _parse_origin(problem: Problem) -> tuple[Family, Params]:
-    try:
-        origin = orjson.loads(problem.origin)
-        family = FAMILIES[origin["family"]]
-        version, params = origin["version"], origin["params"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise RecipeError(
-            f"problem {problem.id}: the solver knows only problems made by tracefactory's families "
-            f"({', '.join(FAMILIES)}), and this one's origin is {problem.origin!r}; "
-            "give it to another teacher"
-        ) from error
-    if version != family.version:
-        raise RecipeError(
-            f"problem {problem.id}: made by version {version} of family {family.name}, but the "
-            f"solver here solves version {family.version}; make the problems again with this "
-            "tracefactory, or run the one they came from"
-        )
-    return family, params
+_KNOWS = f"problems made by tracefactory's families ({', '.join(FAMILIES)})"

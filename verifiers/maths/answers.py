@@ -196,9 +196,9 @@ class _Comparer(Amounts):
         if not collapse and len(want) != len(got):
             return wrong("missing_part" if len(got) < len(want) else "several")
         if not collapse:
-            want, got, same = without_same(want, got)
+            want, got = without_same(want, got)
             if not want:
-                return same
+                return EQUAL
         balls = [[ball_of(node) for node in side] for side in (want, got)]
         table = [
             [

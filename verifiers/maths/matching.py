@@ -2,13 +2,12 @@
 
 from flint import arb
 
-from tracefactory.verifiers.maths.comparison import EQUAL, Comparison
 from tracefactory.verifiers.maths.decide import symbols, value_ball
 from tracefactory.verifiers.maths.nodes import Node
 from tracefactory.verifiers.maths.values import NotAValue, Value, value_of
 
 
-def without_same(want: list[Node], got: list[Node]) -> tuple[list[Node], list[Node], Comparison]:
+def without_same(want: list[Node], got: list[Node]) -> tuple[list[Node], list[Node]]:
     """What is left on both sides when items that are the same tree are paired off."""
     left = list(got)
     kept = []
@@ -17,7 +16,7 @@ def without_same(want: list[Node], got: list[Node]) -> tuple[list[Node], list[No
             left.remove(node)
         else:
             kept.append(node)
-    return kept, left, EQUAL
+    return kept, left
 
 
 def ball_of(node: Node) -> object:

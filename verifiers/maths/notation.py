@@ -67,11 +67,8 @@ _RULES = [
         (". ", r"\b(sq|cu|in|ft|yd|lb|oz|hr|min|sec|mi|cm)\.(?= |$|\})", r"\1"),
         (".", r"\b(sq|cu|in|ft|yd|lb|oz|hr|min|sec|mi|cm)\.$", r"\1"),
         # Ordinals.
-        ("th", rf"(?<=[0-9])\^? ?\{{? ?{_FONT}\{{ ?th ?\}} ?\}}?$", ""),
+        ("\\", rf"(?<=[0-9])\^? ?\{{? ?{_FONT}\{{ ?(?:st|nd|rd|th) ?\}} ?\}}?$", ""),
         ("th", r"^([0-9]{1,9})th$", r"\1"),
-        ("st", rf"(?<=[0-9])\^? ?\{{? ?{_FONT}\{{ ?st ?\}} ?\}}?$", ""),
-        ("nd", rf"(?<=[0-9])\^? ?\{{? ?{_FONT}\{{ ?nd ?\}} ?\}}?$", ""),
-        ("rd", rf"(?<=[0-9])\^? ?\{{? ?{_FONT}\{{ ?rd ?\}} ?\}}?$", ""),
         ("per cent", r"(?<=[0-9}] )per cent\b", "percent"),
         # Scientific notation with a letter.
         ("10", r"(?<=[0-9]) ?[xX] ?(?=10 ?\^)", r"\\times "),
