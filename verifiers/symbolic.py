@@ -69,6 +69,7 @@ def judge(reference: str, response: str, *, options: Mapping[str, str] | None = 
     Raises:
         ValueError: if an option is unknown or has no such value.
         ImportError: if a second opinion is asked for and its package is not installed.
+        StartError: if no process for computer algebra can be started (tracefactory.killable).
     """
     return _judge(reference, response, _options(options or {}), "", "")
 
