@@ -210,7 +210,7 @@ def _boxed(rung: Rung, program: str, limits: Limits) -> Ending:
 
 def _why(ending: Ending) -> str:
     if ending.killed_for:
-        return ending.killed_for
+        return "output_limit" if ending.killed_for == "disk_limit" else ending.killed_for
     if ending.signal is not None and ending.cpu_s >= 0.9 * LIMITS.cpu_s:
         return "timeout_cpu"
     return "crashed" if ending.signal is not None else "left_early"

@@ -5,8 +5,9 @@ r"""One run in a box: its pipes, its clock, its messages, and how it ended.
         ending = box.finish()
 
 Output is drained while the run goes on, up to a cap, so that a run that writes a lot neither
-hangs nor fills memory. The clock on the wall and the memory of all the run's processes together are
-watched here; all else is the kernel's to enforce.
+hangs nor fills memory. The clock on the wall, the memory of all the run's processes together and,
+on rungs without a file system of their own, what they hold on disk are watched here; all else is
+the kernel's to enforce.
 
 What comes over the control channel may be forged by the program, but for the very first line: the
 driver writes it before it has seen any program. A run without it never began, and is lost.
@@ -27,7 +28,7 @@ from tracefactory.sandbox import plain
 from tracefactory.sandbox.driver import BEGUN
 from tracefactory.sandbox.limits import Limits
 from tracefactory.sandbox.pool import Lost, Pool
-from tracefactory.sandbox.usage import tree_bytes
+from tracefactory.sandbox.usage import disk_bytes, tree_bytes
 
 STDERR_TAIL = 1 << 16
 GRACE_S = 10.0
@@ -46,8 +47,8 @@ class Ending(NamedTuple):
     """None when a signal ended it."""
     signal: int | None
     killed_for: str
-    """`timeout_wall`, `output_limit`, `memory_limit`, `channel_violation`, or
-    `tampered`. Empty: not by us."""
+    """`timeout_wall`, `output_limit`, `disk_limit`, `memory_limit`,
+    `channel_violation`, or `tampered`. Empty: not by us."""
     stdout: bytes
     stderr: bytes
     """The last part."""
@@ -99,7 +100,7 @@ class Box:
         self._pidfd = -1
         self._status: socket.socket | None = None
         try:
-            self._pidfd, self._status = pool.start(limits, theirs)
+            self._pidfd, self._status, self._folder = pool.start(limits, theirs)
         except BaseException:
             self._close()
             raise
@@ -272,8 +273,14 @@ class Box:
             self.kill("timeout_wall")
         elif self._end is None and now >= self._watch_at:
             self._watch_at = now + _WATCH_EVERY_S
-            if tree_bytes(self._pidfd) > (self._limits.memory_mb << 20):
-                self.kill("memory_limit")
+            self._watch()
+
+    def _watch(self) -> None:
+        """The sums that no limit of the kernel holds."""
+        if tree_bytes(self._pidfd) > self._limits.memory_mb << 20:
+            self.kill("memory_limit")
+        elif self._folder and disk_bytes(self._folder, self._pidfd) > self._limits.disk_mb << 20:
+            self.kill("disk_limit")
 
     def _take(self, fd: int) -> None:
         if self._status is not None and fd == self._status.fileno():

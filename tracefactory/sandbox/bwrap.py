@@ -84,6 +84,10 @@ class Bubblewrap:
         """A pipe that only bwrap itself writes to."""
         return _Kept(*os.pipe2(os.O_CLOEXEC))
 
+    def folder(self, kept: object) -> str:
+        """None: its /tmp has a size."""
+        return ""
+
     def after_fork(self, pid: int | None, kept: object) -> None:
         """Only bwrap may hold the end that is written."""
         assert isinstance(kept, _Kept)

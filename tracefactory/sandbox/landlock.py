@@ -1,8 +1,8 @@
 """The rung for kernels that refuse user namespaces: Landlock, and a filter that says no more often.
 
 What a namespace would hide is here only forbidden: files outside two places cannot be opened, but
-their names can be asked for; /tmp is the host's, and its size has no limit but that of each file;
-the kernel counts the processes of all runs together.
+their names can be asked for; what it writes is on the host's disk, where its sum is watched and not
+bounded (usage.disk_bytes); the kernel counts the processes of all runs together.
 """
 
 import os
@@ -50,6 +50,10 @@ class Landlock:
         """A folder for what the run writes."""
         self._others = processes_of_user()
         return tempfile.mkdtemp(dir=self._folder)
+
+    def folder(self, kept: object) -> str:
+        """Its folder is on the host's disk."""
+        return str(kept)
 
     def after_fork(self, pid: int | None, kept: object) -> None:
         """No run, no folder."""

@@ -9,7 +9,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LC_AL
 
 
 class Limits(NamedTuple):
-    """Of one run. Time on the wall and output are watched from outside, the rest by the kernel."""
+    """Of one run. The clock, output and sums are watched from outside, the rest by the kernel."""
 
     wall_s: float = 10.0
     cpu_s: float = 10.0
@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     output_bytes: int = 8 << 20
     """Of standard output; of standard error the last part is kept."""
     disk_mb: int = 64
-    """In /tmp, which is memory."""
+    """In /tmp, which is memory; on the rungs landlock and none-unsafe a folder on disk, watched."""
     open_files: int = 128
 
 

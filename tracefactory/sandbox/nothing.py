@@ -26,6 +26,10 @@ class Nothing:
         """A folder for what the run writes."""
         return tempfile.mkdtemp(dir=self._folder)
 
+    def folder(self, kept: object) -> str:
+        """Its folder is on the host's disk."""
+        return str(kept)
+
     def after_fork(self, pid: int | None, kept: object) -> None:
         """No run, no folder."""
         if pid is None:

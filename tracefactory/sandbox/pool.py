@@ -43,6 +43,8 @@ class Started(NamedTuple):
 
     pidfd: int
     status: socket.socket
+    folder: str
+    """Where it writes, if its disk is to be watched."""
 
 
 class _Zygote:
@@ -142,7 +144,7 @@ class Pool:
             if not passed:
                 raise Lost(str(answer.get("lost", "the zygote ended")))
             ours.setblocking(False)
-            return Started(passed[0], ours)
+            return Started(passed[0], ours, str(answer["folder"]))
         except OSError as error:
             ours.close()
             if zygote is not None:

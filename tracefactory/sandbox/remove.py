@@ -3,7 +3,8 @@
 import contextlib
 import os
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a folder is opened that somebody else may be changing."""
 
 
 def remove_tree(folder: str) -> None:
@@ -32,10 +33,10 @@ def remove_tree(folder: str) -> None:
 def _opened(name: str, parent: int | None) -> int:
     """The folder's descriptor; the parent's is closed."""
     try:
-        return os.open(name, _FOLDER, dir_fd=parent)
+        return os.open(name, FOLDER, dir_fd=parent)
     except PermissionError:
         os.chmod(name, 0o700, dir_fd=parent)
-        return os.open(name, _FOLDER, dir_fd=parent)
+        return os.open(name, FOLDER, dir_fd=parent)
     finally:
         if parent is not None:
             os.close(parent)

@@ -54,6 +54,8 @@ _WITHOUT_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
     "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192), "semctl": (66, 191),
     "shmat": (30, 196), "shmctl": (31, 195), "msgsnd": (69, 189), "msgrcv": (70, 188),
     "msgctl": (71, 187),
+    # Files in flight between two sockets: neither open, nor mapped, nor named (usage.py).
+    "sendmsg": (46, 211), "sendmmsg": (307, 269),
 }  # fmt: skip
 _SIGNALS: dict[str, tuple[int | None, int | None]] = {
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138),

@@ -31,6 +31,10 @@ class Walls(Protocol):
     def before_fork(self) -> object:
         """In the zygote, before each run; what it returns the steps below get."""
 
+    def folder(self, kept: object) -> str:
+        """What the run may write on a disk that bounds it not, to be watched; empty: nothing."""
+        ...
+
     def after_fork(self, pid: int | None, kept: object) -> None:
         """In the zygote, once the run is forked; None if it could not be."""
 

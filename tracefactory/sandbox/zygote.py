@@ -5,7 +5,8 @@ requests from one socket, each with the file descriptors of its run, and answers
 status socket:
 
     request   {"limits": [...]}  with [stdin, stdout, stderr, control, status]
-    answer    {"pid": n} with a pidfd, once forked; {"exit": wait status, "cpu": s, "peak_kb": n};
+    answer    {"folder": what to watch} with a pidfd, once forked;
+              {"exit": wait status, "cpu": s, "peak_kb": n} at the end;
               {"lost": why} at any time: the run was never in the hands of its program
     from the other side, on the status socket: anything at all, or its end: the run is killed
 
@@ -144,8 +145,9 @@ def _started(limits: Limits, fds: list[int], walls: Walls) -> _Run | None:
     finally:
         for fd in fds[:4]:
             os.close(fd)
+    answer = json.dumps({"folder": walls.folder(run.kept)}).encode()
     with contextlib.suppress(OSError):
-        socket.send_fds(status, [json.dumps({"pid": run.pid}).encode()], [run.pidfd])
+        socket.send_fds(status, [answer], [run.pidfd])
     return run
 
 

@@ -43,8 +43,7 @@ def of_ending(ending: Ending, limits: Limits) -> Finding | None:
         facts["exit_code"] = ending.exit_code
     message = ending.message
     if ending.killed_for:
-        limit = _limit(ending.killed_for, limits)
-        return Finding(ending.killed_for, limit)
+        return _of_kill(ending.killed_for, limits)
     if message is not None and ending.exit_code != 0:
         return _of_message(message, limits, facts)
     if ending.signal is not None:
@@ -53,6 +52,11 @@ def of_ending(ending: Ending, limits: Limits) -> Finding | None:
             return Finding("timeout_cpu", _limit("timeout_cpu", limits))
         return Finding("crashed", {"signal": signal_name(ending.signal)})
     return Finding("runtime_error", facts) if ending.exit_code else None
+
+
+def _of_kill(killed_for: str, limits: Limits) -> Finding:
+    limit = _limit(killed_for, limits)
+    return Finding("output_limit" if killed_for == "disk_limit" else killed_for, limit)
 
 
 def _of_message(message: dict[str, object], limits: Limits, facts: dict[str, object]) -> Finding:
@@ -74,7 +78,7 @@ def of_error(error: str, line: int, limits: Limits) -> Finding:
     if error.startswith("BlockingIOError: [Errno 11]") or "can't start new thread" in error:
         return Finding("process_limit", facts | _limit("process_limit", limits))
     if re.match(r"OSError: \[Errno (?:27|28|122)\]", error):  # EFBIG, ENOSPC, EDQUOT
-        return Finding("output_limit", facts | {"limit": {"disk_mb": limits.disk_mb}})
+        return Finding("output_limit", facts | _limit("disk_limit", limits))
     return Finding("runtime_error", facts)
 
 
@@ -148,6 +152,7 @@ def _limit(reason: str, limits: Limits) -> dict[str, object]:
         "timeout_cpu": {"cpu_s": limits.cpu_s},
         "memory_limit": {"memory_mb": limits.memory_mb},
         "output_limit": {"output_bytes": limits.output_bytes},
+        "disk_limit": {"disk_mb": limits.disk_mb},
         "process_limit": {"processes": limits.processes},
     }
     return {"limit": of[reason]} if reason in of else {}
