@@ -163,7 +163,9 @@ class Box:
             if len(self._lines) > _MAX_LINE:
                 self._violation("a line too long")
             if self._end is not None:
-                return None
+                if not self._drain():  # a long message may have come just before the end
+                    return None
+                continue
             self._step(None)
             if beside is not None and beside._end is None and time.monotonic() > beside._watch_at:
                 beside._step(0.0)
@@ -343,20 +345,22 @@ class Box:
             if len(self._stderr) > 4 * STDERR_TAIL:
                 del self._stderr[:-STDERR_TAIL]
 
-    def _drain(self) -> None:
-        """What was written before the end and is still in the pipes."""
+    def _drain(self) -> bool:
+        """Take what was written before the end and is still in the pipes; was there a message?"""
         for fd in (self._out, self._err):
             while fd in self._open and len(self._stdout) <= self._limits.output_bytes:
                 before = len(self._stdout) + len(self._stderr)
                 self._read(fd)
                 if len(self._stdout) + len(self._stderr) == before:
                     break
+        lines = len(self._lines)
         with contextlib.suppress(OSError):
             while self._control.fileno() in self._open and len(self._lines) <= _MAX_LINE:
                 data = self._control.recv(_CHUNK, socket.MSG_DONTWAIT)
                 if not data:
                     break
                 self._lines += data
+        return len(self._lines) > lines
 
     def _forget(self, fd: int) -> None:
         if fd in self._open:

@@ -15,13 +15,14 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import orjson
 
-from tracefactory.errors import LockedError
+from tracefactory.errors import LockedError, ResourceError
 from tracefactory.store.files import disk_errors, write_atomic
 
 _held: dict[tuple[int, int], "Holder"] = {}
@@ -68,6 +69,16 @@ def _held_here(path: Path) -> Holder | None:
     except OSError:
         return None
     return holder if holder is not None and holder.pid == os.getpid() else None
+
+
+@contextlib.contextmanager
+def _swept() -> Iterator[None]:
+    """Let it pass that a temporary file was swept away."""
+    try:
+        yield
+    except ResourceError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
 
 
 class Lock:
@@ -120,7 +131,7 @@ class Lock:
             return last
         if takeover:
             # a takeover that came first sweeps our temporary away; its lock is refused below
-            with contextlib.suppress(FileNotFoundError):
+            with _swept():
                 write_atomic(self.path, _file_of(last))
             fresh = self._open()
             os.close(self._fd)
