@@ -70,7 +70,7 @@ from tracefactory.verifiers.stepping.outcomes import (
     Step,
 )
 
-VERSION = "2"
+VERSION = "3"
 
 _APPROXIMATELY = ("≈", "\\approx")
 

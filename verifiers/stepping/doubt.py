@@ -56,13 +56,20 @@ _SIGN_OF_ITS_OWN = re.compile(
         [^,;\n]{0,20}? [A-Za-z]""",
     re.VERBOSE,
 )
-# "If + means ×", "the student's error", "the Python expression": there no step is false for sure.
+# "If + means ×", "the student's error": there no step is false for sure.
 _OTHER_ARITHMETIC = re.compile(
     rf"""[-+−*×÷/][$"'’”]?\ (?:means|stands|denotes|represents|is\ replaced)\b
-      | \b(?: {_BASES} | Python | Java(?:Script)? | integer\ division | mistake\w* | errors?
-          | incorrect\w* | wrong\w* | strange | puzzle )\b | C\+\+ | \bin\ C\b | {_RINGS}""",
+      | \b(?: {_BASES} | mistake\w* | errors? | incorrect\w* | wrong\w* | strange | puzzle )\b
+      | {_RINGS}""",
     re.VERBOSE | re.IGNORECASE,
 )
+# "the Python expression": division may cut off there, `^` is no power; and "1" + "1" is "11".
+_PROGRAMS = re.compile(
+    r"\b(?: Python | Java(?:Script)? | integer\ division | in\ C )\b | C\+\+",
+    re.VERBOSE | re.IGNORECASE,
+)
+_OF_PROGRAMS = frozenset({"/", "÷", "\\div", "\\frac", "%", "^", "**"})
+_QUOTED_NUMBER = re.compile(r"""["'][0-9]""")
 _SUM = re.compile(
     r"(?<![\w.,^/*×+-])([0-9]{1,9})\s*([-+*×])\s*([0-9]{1,9})\s*=\s*([0-9]{1,9})(?![\w^/*×+-]|[.,][0-9])"
 )
@@ -129,7 +136,8 @@ def own_signs(statement: str) -> frozenset[str]:
     r"""The signs to which the problem gives a meaning of its own.
 
     `*` of "a * b = a^2 - b", `\star`, `@`; and `=` itself where numbers are written in another
-    base, operations are interchanged, errors are quoted or `2 + 5 = 12` is a riddle.
+    base, operations are interchanged, errors are quoted or `2 + 5 = 12` is a riddle. Where it
+    speaks of programs, those that mean something else there.
     """
     signs = {found[1] for found in _SIGN_OF_ITS_OWN.finditer(statement)}
     if _OTHER_ARITHMETIC.search(statement) or any(
@@ -137,6 +145,8 @@ def own_signs(statement: str) -> frozenset[str]:
         for a, sign, b, c in _SUM.findall(statement)
     ):
         signs.add("=")
+    if _PROGRAMS.search(statement):
+        signs |= {"="} if _QUOTED_NUMBER.search(statement) else _OF_PROGRAMS
     return frozenset(signs)
 
 
