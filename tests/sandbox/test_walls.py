@@ -1,11 +1,14 @@
 """Each rung holds what it says, as root and as an ordinary user, and all of them agree."""
 
 import os
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from sandbox_harness import ALL_RUNGS, WALLED, as_ordinary_user, run, said
+from sandbox_harness import ALL_RUNGS, ROOT, WALLED, as_ordinary_user, run, said
 
 from tracefactory.sandbox import canaries
 from tracefactory.sandbox.pool import Pool
@@ -37,6 +40,21 @@ def test_every_canary_holds(pool):
 def test_every_canary_holds_for_an_ordinary_user(name, tmp_path):
     with as_ordinary_user(tmp_path) as ask:
         found = ask(CANARIES, name)
+    assert "false" not in found
+    assert found.count("true") == len(canaries.NAMES)
+
+
+@pytest.mark.parametrize("name", WALLED)
+def test_it_may_be_installed_where_only_root_may_enter(name, tmp_path):
+    """As in /root: what becomes nobody has read all that it needs."""
+    home = tmp_path / "home"
+    shutil.copytree(ROOT / "tracefactory/sandbox", home / "tracefactory/sandbox")
+    (home / "tracefactory/__init__.py").touch()
+    home.chmod(0o700)
+    found = subprocess.run(
+        [sys.executable, "-c", CANARIES, name], env={"PYTHONPATH": str(home), "HOME": "/root"},
+        cwd="/", capture_output=True, text=True, check=True, timeout=60,
+    ).stdout  # fmt: skip
     assert "false" not in found
     assert found.count("true") == len(canaries.NAMES)
 
@@ -222,9 +240,6 @@ def test_an_interpreter_in_tmp_is_not_covered(tmp_path):
     """A box has a /tmp of its own; an interpreter that lives in the host's must still be found."""
     if os.getuid():
         pytest.skip("only root's interpreter is copied by the test")
-    import shutil
-    import subprocess
-
     from tracefactory.sandbox.interpreter import _copied_interpreter, interpreter
 
     folder = Path("/tmp", f"tracefactory-test-python-{os.getpid()}")

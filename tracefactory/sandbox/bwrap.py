@@ -73,11 +73,11 @@ class Bubblewrap:
         self._python = [interpreter(prefix), "-S", "-s", "-P", "-B", "-c"]
         own = {"PYTHONHASHSEED": "0", "LD_LIBRARY_PATH": f"{prefix}/lib"}
         self._environment = ENVIRONMENT | own
+        self._code = _sealed(sources_json())  # while this may read a home that only root may enter
         go_on_in_child()
         give_up_root()
         adopt()
         self._options = self._that_work(readable)
-        self._code = _sealed(sources_json())
         self._running: set[int] = set()
 
     def before_fork(self) -> object:
