@@ -5,17 +5,18 @@ release's figures are the fold of its shards' figures, and anyone can add them u
 None = not measured, 0 = measured, none.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Of all records and views. Any change of a column raises it, and a golden copy shows the diff."""
 
-CHAR_EDGES = (0, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
-"""Lower edges of the histograms of text lengths, in characters; the last bin is open."""
+LENGTH_EDGES = (0, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+"""Lower edges of the histograms of lengths, in characters or tokens; the last bin is open."""
 
 RATE_EDGES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 """Lower edges of the histogram of pass rates; the last bin holds exactly 1.0."""
@@ -29,8 +30,8 @@ class Spread:
     sum: int = 0
     min: int | None = None
     max: int | None = None
-    histogram: tuple[int, ...] = (0,) * len(CHAR_EDGES)
-    """Rows per bin of CHAR_EDGES."""
+    histogram: tuple[int, ...] = (0,) * len(LENGTH_EDGES)
+    """Rows per bin of LENGTH_EDGES."""
 
     def merge(self, other: "Spread") -> "Spread":
         """The spread of both sets of rows together."""
@@ -52,6 +53,19 @@ def _add(left: Mapping[str, int], right: Mapping[str, int]) -> Counts:
     return {key: left.get(key, 0) + right.get(key, 0) for key in sorted({*left, *right})}
 
 
+def _merged(left: Any, right: Any) -> Any:  # noqa: ANN401  (any of the fields of Stats)
+    """One figure of both sets of rows; None, which was not measured, takes the other's."""
+    if left is None or right is None:
+        return right if left is None else left
+    if isinstance(left, Spread):
+        return left.merge(right)
+    if isinstance(left, Mapping):
+        return _add(left, right)
+    if isinstance(left, tuple):
+        return tuple(a + b for a, b in zip(left, right, strict=True))
+    return left + right
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
     """The figures of some rows; those of two sets of rows merge into those of both."""
@@ -65,6 +79,9 @@ class Stats:
     """Rows by `stage: reason` of the drop (`rejected` only)."""
     verifiers: Mapping[str, int] = field(default_factory=Counts)
     teachers: Mapping[str, int] = field(default_factory=Counts)
+    teacher_revisions: Mapping[str, int] = field(default_factory=Counts)
+    """Rows by `teacher @ revision`."""
+    teacher_licenses: Mapping[str, int] = field(default_factory=Counts)
     programs: int | None = None
     """Rows whose teacher is a program and not a model; None where rows have no teacher."""
     domains: Mapping[str, int] = field(default_factory=Counts)
@@ -74,6 +91,10 @@ class Stats:
     finish_reasons: Mapping[str, int] = field(default_factory=Counts)
     truncated: int | None = None
     """Rows with finish_reason `length`."""
+    without_reasoning: int | None = None
+    """Rows that are an answer and nothing else; None where rows have no text."""
+    limited_by_clock: int | None = None
+    """Rows whose verdict only a clock decided: another machine may judge them otherwise."""
     steps: Mapping[str, int] = field(default_factory=Counts)
     """Steps by outcome (true, rounded, repaired, false, uncheckable) and by `kind.outcome`."""
     rows_with_false_steps: int | None = None
@@ -82,6 +103,11 @@ class Stats:
     """Of those, the rows with a correct final answer: right for a wrong reason."""
     reasoning_chars: Spread = Spread()
     answer_chars: Spread = Spread()
+    tokenizers: Mapping[str, int] = field(default_factory=Counts)
+    """Rows by what counted their tokens; the spreads of tokens are over these rows."""
+    prompt_tokens: Spread = Spread()
+    reasoning_tokens: Spread = Spread()
+    answer_tokens: Spread = Spread()
     pass_rates: tuple[int, ...] = (0,) * len(RATE_EDGES)
     """Rows per bin of RATE_EDGES."""
     unrated: int = 0
@@ -89,33 +115,11 @@ class Stats:
 
     def merge(self, other: "Stats") -> "Stats":
         """The figures of both sets of rows together."""
-
-        def both(left: int | None, right: int | None) -> int | None:
-            return right if left is None else left if right is None else left + right
-
         return Stats(
-            rows=self.rows + other.rows,
-            statuses=_add(self.statuses, other.statuses),
-            reasons=_add(self.reasons, other.reasons),
-            dropped=_add(self.dropped, other.dropped),
-            verifiers=_add(self.verifiers, other.verifiers),
-            teachers=_add(self.teachers, other.teachers),
-            programs=both(self.programs, other.programs),
-            domains=_add(self.domains, other.domains),
-            task_types=_add(self.task_types, other.task_types),
-            sources=_add(self.sources, other.sources),
-            licenses=_add(self.licenses, other.licenses),
-            finish_reasons=_add(self.finish_reasons, other.finish_reasons),
-            truncated=both(self.truncated, other.truncated),
-            steps=_add(self.steps, other.steps),
-            rows_with_false_steps=both(self.rows_with_false_steps, other.rows_with_false_steps),
-            correct_with_false_steps=both(
-                self.correct_with_false_steps, other.correct_with_false_steps
-            ),
-            reasoning_chars=self.reasoning_chars.merge(other.reasoning_chars),
-            answer_chars=self.answer_chars.merge(other.answer_chars),
-            pass_rates=tuple(a + b for a, b in zip(self.pass_rates, other.pass_rates, strict=True)),
-            unrated=self.unrated + other.unrated,
+            **{
+                one.name: _merged(getattr(self, one.name), getattr(other, one.name))
+                for one in fields(self)
+            }
         )
 
     @classmethod
@@ -130,10 +134,10 @@ class Stats:
     def from_json(cls, data: Mapping[str, Any]) -> "Stats":
         """Read back what `asdict` and JSON made of it."""
         plain: dict[str, Any] = {**data, "pass_rates": tuple(data["pass_rates"])}
-        for name in ("reasoning_chars", "answer_chars"):
-            spread: dict[str, Any] = {**data[name]}
-            spread["histogram"] = tuple(spread["histogram"])
-            plain[name] = Spread(**spread)
+        for one in fields(cls):
+            if isinstance(one.default, Spread):
+                spread = plain[one.name]
+                plain[one.name] = Spread(**{**spread, "histogram": tuple(spread["histogram"])})
         return cls(**plain)
 
 
@@ -142,7 +146,9 @@ class ShardStats:
     """One published file and what is in it. One row of the config `shard_stats`."""
 
     path: str
-    """Relative to the dataset's folder, `sft/train-00000-of-00003.parquet`."""
+    """Relative to the dataset's folder, `sft/train-00000.parquet`.
+
+    No number of files in it: a shard keeps its name when others come."""
     config: str
     split: str
     index: int
@@ -163,6 +169,11 @@ class ShardStats:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ShardStats":
+        """Read back what `to_json` and JSON made of it."""
+        return cls(**{**data, "stats": Stats.from_json(data["stats"])})
 
 
 SHARD_STATS_SCHEMA = pa.schema(
@@ -190,6 +201,7 @@ SHARD_STATS_SCHEMA = pa.schema(
         pa.field("rows_with_false_steps", pa.int64()),
         pa.field("correct_with_false_steps", pa.int64()),
         pa.field("truncated", pa.int64()),
+        pa.field("limited_by_clock", pa.int64()),
         pa.field("reasoning_chars", pa.int64()),
         pa.field("stats", pa.string()),  # JSON: all of Stats, for the fold
     ]
@@ -208,17 +220,32 @@ class Manifest:
     recipe: Mapping[str, Any]
     """The resolved recipe, paths of local files left out."""
     seed: int
+    title: str
+    license: str | None
+    """Stated for the whole release; None: each row's own holds."""
+    parent_release: str | None
+    """sha256 of the manifest that this release was published onto; None: onto nothing."""
     funnel: Mapping[str, int]
     """Rows after each step: problems, attempts, correct, ..., published."""
     rejected_rows: Mapping[str, int]
     """Source rows that never became problems, by reason (not_json, bad_reference, ...)."""
-    inputs: list[Mapping[str, Any]]
+    inputs: Sequence[Mapping[str, Any]]
     """Where problems came from: kind, name, revision, order-free content hash, licence, rows."""
     configs: Mapping[str, Mapping[str, Any]]
     """Per config and split: files, rows, and Stats (the fold of its shards)."""
-    files: list[Mapping[str, Any]]
+    files: Sequence[Mapping[str, Any]]
     """Every shard: path, sha256, bytes, rows."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+    def to_bytes(self) -> bytes:
+        """manifest.json; its sha256 is the release's name."""
+        # In the order of the record: the funnel is read from top to bottom, as the recipe is.
+        return orjson.dumps(self.to_json(), option=orjson.OPT_INDENT_2) + b"\n"
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Manifest":
+        """Read back what `to_json` and JSON made of it."""
+        return cls(**data)

@@ -157,9 +157,57 @@ PRETRAIN_SCHEMA = pa.schema(
     ]
 )
 
+_SPLIT_MESSAGES = pa.list_(
+    pa.struct(
+        [
+            pa.field("role", pa.string()),
+            pa.field("content", pa.string()),  # without the reasoning and its tags
+            pa.field("reasoning_content", pa.string()),  # null: a user's turn, or no reasoning
+        ],
+    )
+)
+
+SFT_REASONING_SCHEMA = SFT_SCHEMA.set(
+    SFT_SCHEMA.get_field_index("messages"), pa.field("messages", _SPLIT_MESSAGES)
+)
+
+PREFERENCE_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),  # chosen_id~rejected_id
+        pa.field("prompt", _MESSAGES),  # these three as TRL's preference trainers read them
+        pa.field("chosen", _MESSAGES),  # a published trace with a correct answer
+        pa.field("rejected", _MESSAGES),  # an incorrect one of the same problem
+        pa.field("problem_id", pa.string()),
+        pa.field("domain", pa.string()),
+        pa.field("task_type", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("license", pa.string()),
+        pa.field("answer", pa.string()),
+        pa.field("pass_rate", pa.float32()),  # of the chosen one's teacher
+        *(
+            pa.field(f"{side}_{name}", pa.string())
+            for side in ("chosen", "rejected")
+            for name in (
+                "id",  # of the attempt
+                "teacher",
+                "teacher_revision",
+                "teacher_license",
+                "final_answer",
+                "status",
+                "reason",
+                "verifier",
+            )
+        ),
+        pa.field("recipe_id", pa.string()),
+        pa.field("content_sha256", pa.string()),
+    ]
+)
+
 VIEW_SCHEMAS: dict[str, pa.Schema] = {
     "sft": SFT_SCHEMA,
+    "sft_reasoning": SFT_REASONING_SCHEMA,
     "rl": RL_SCHEMA,
     "pretrain": PRETRAIN_SCHEMA,
+    "preference": PREFERENCE_SCHEMA,
     "rejected": REJECTED_SCHEMA,
 }

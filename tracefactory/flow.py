@@ -214,10 +214,10 @@ def _check_order(recipe: Recipe, stages: Mapping[str, Any]) -> None:
         )
     judges = {name for name, stage in stages.items() if getattr(stage, "judges", False)}
     for name, config in recipe.stages.items():
-        if config.use == "filter" and not judges & set(recipe.upstream(name)):
+        if config.use in ("filter", "select") and not judges & set(recipe.upstream(name)):
             raise RecipeError(
-                f"stages.{name}: a filter reads verdicts, and no verify stage comes before it; put "
-                "one between"
+                f"stages.{name}: {config.use} reads verdicts, and no verify stage comes before "
+                "it; put one between"
             )
 
 

@@ -103,7 +103,7 @@ def _published(run: Path, ids: set[str]) -> tuple[dict[str, list[str]], dict[str
     drops: dict[str, dict[str, str]] = {}
     for path in sorted((run / "dataset").glob("*/*.parquet")):
         config = path.parent.name
-        if config not in ("sft", "pretrain", "rejected") or not ids:
+        if config not in ("sft", "sft_reasoning", "pretrain", "rejected") or not ids:
             continue
         columns = ["id", "dropped_by", "drop_reason"] if config == "rejected" else ["id"]
         table: pa.Table = pq.read_table(path, columns=columns)

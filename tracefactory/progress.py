@@ -23,6 +23,7 @@ HEADLINES: Mapping[str, tuple[str, ...]] = {
     "verify": ("correct", "incorrect", "no_answer", "undecided", "error"),
     "filter": ("kept",),
     "dedupe": ("kept", "duplicates"),
+    "select": ("kept",),
 }
 """Which figures of a stage are worth a word while it runs."""
 

@@ -229,7 +229,7 @@ def test_doctor_finds_this_machine_fit(tmp_path):
 
 
 def row_of(folder, view):
-    path = folder / f"run/dataset/{view}/train-00000-of-00001.parquet"
+    path = folder / f"run/dataset/{view}/train-00000.parquet"
     return pq.ParquetFile(path).read().to_pylist()[0]
 
 
@@ -242,7 +242,7 @@ def test_inspect_shows_the_whole_life_of_a_kept_attempt(ran):
     assert f"reference: {row['answer']}" in said
     assert f"verdict: correct (equal), answer '{row['final_answer']}', by {row['verifier']}" in said
     assert "fate: kept" in said
-    assert "published: dataset/sft/train-00000-of-00001.parquet row 0" in said
+    assert "published: dataset/sft/train-00000.parquet row 0" in said
     found = answer("inspect", "run", row["id"], cwd=folder)
     (attempt,) = found["attempts"]
     assert attempt["verdict"]["verifier"] == row["verifier"]
@@ -254,7 +254,7 @@ def test_inspect_says_who_dropped_a_row_and_why(ran):
     row = row_of(folder, "rejected")
     said = tracefactory("inspect", "run", row["id"], cwd=folder).stdout
     assert "fate: dropped by kept: fails status = 'correct'" in said
-    assert "published: dataset/rejected/train-00000-of-00001.parquet row 0" in said
+    assert "published: dataset/rejected/train-00000.parquet row 0" in said
 
 
 def test_inspect_of_a_problem_shows_all_attempts_at_it(ran):
@@ -263,7 +263,7 @@ def test_inspect_of_a_problem_shows_all_attempts_at_it(ran):
     found = answer("inspect", "run", row["problem_id"], cwd=folder)
     ids = [attempt["id"] for attempt in found["attempts"]]
     assert ids == [f"{row['problem_id']}/solver/{index}" for index in range(2)]
-    held_out = folder / "run/dataset/rl/test-00000-of-00001.parquet"
+    held_out = folder / "run/dataset/rl/test-00000.parquet"
     problem_id = pq.ParquetFile(held_out).read().column("problem_id")[0].as_py()
     assert answer("inspect", "run", problem_id, cwd=folder)["attempts"] == []
 

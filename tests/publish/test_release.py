@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
@@ -47,7 +47,11 @@ stages:
   verdicts: {use: verify, from: attempts, also: [steps]}
   kept: {use: filter, from: verdicts, keep: ["status = 'correct'", "n_false_steps = 0"]}
   unique: {use: dedupe, from: kept}
-  dataset: {use: publish, from: unique, shard: {rows: 200}}
+  dataset:
+    use: publish
+    from: unique
+    shard: {rows: 200}
+    views: [sft, sft_reasoning, rl, pretrain, preference, rejected]
 """
 NO_FILTER = """\
 name: no_filter
@@ -74,6 +78,9 @@ stages:
 """
 
 
+RECIPE_FILE = "of_mine.yaml"
+
+
 def tracefactory(*arguments, cwd, code=0):
     done = subprocess.run(
         [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
@@ -85,9 +92,9 @@ def tracefactory(*arguments, cwd, code=0):
 def run(recipe, folder, *arguments, code=0):
     """Run a recipe's text; the run folder."""
     folder.mkdir(exist_ok=True)
-    (folder / "recipe.yaml").write_text(recipe, "utf-8")
+    (folder / RECIPE_FILE).write_text(recipe, "utf-8")
     tracefactory(
-        "run", "recipe.yaml", "--inline", "--folder", "run", *arguments, cwd=folder, code=code
+        "run", RECIPE_FILE, "--inline", "--folder", "run", *arguments, cwd=folder, code=code
     )
     return folder / "run"
 
@@ -194,7 +201,7 @@ def test_two_releases_are_not_taken_for_one_by_the_reader_s_cache(no_filter, tmp
 
 def test_every_config_and_split_loads_whole_and_as_a_stream(loaded):
     held_out = {"rl.test", "rl.ood_negative_first", "rl.ood_six_terms", "rl.ood_seven_terms"}
-    trained = {"sft.train", "rl.train", "pretrain.train", "rejected.train", "shard_stats.train"}
+    trained = {f"{name}.train" for name in (*VIEW_SCHEMAS, "shard_stats")}
     assert set(loaded["small"]) == held_out | trained | {"default"}
     for name, found in loaded["small"].items():
         if name != "default":
@@ -221,7 +228,7 @@ def test_columns_are_exactly_those_of_the_schemas(loaded, small):
 
 def test_a_filter_that_keeps_nothing_leaves_one_empty_file(nothing_kept):
     (path,) = (nothing_kept / "dataset" / "sft").iterdir()
-    assert path.name == "train-00000-of-00001.parquet"
+    assert path.name == "train-00000.parquet"
     assert pl.read_parquet(path).shape == (0, len(SFT_SCHEMA))
     assert pq.read_schema(path).remove_metadata() == SFT_SCHEMA
     assert set(manifest_of(nothing_kept)["configs"]) == {"sft", "rl", "rejected"}
@@ -347,11 +354,11 @@ def test_shards_are_numbered_without_holes(small):
     for view in VIEW_SCHEMAS:
         names = sorted(p.name for p in (small / "dataset" / view).glob("train-*"))
         assert len(names) == 4
-        assert names == [f"train-{i:05d}-of-00004.parquet" for i in range(4)]
+        assert names == [f"train-{i:05d}.parquet" for i in range(4)]
 
 
 def test_files_are_compressed_indexed_and_checked_page_by_page(small, tmp_path):
-    path = small / "dataset/sft/train-00000-of-00004.parquet"
+    path = small / "dataset/sft/train-00000.parquet"
     metadata = pq.ParquetFile(path).metadata
     assert metadata.row_group(0).total_byte_size < 100_000_000
     for i in range(metadata.num_columns):
@@ -386,7 +393,7 @@ def test_nothing_in_it_depends_on_where_and_when(name, request, tmp_path_factory
     """No date, host or path, in the bytes or in the rows; and another folder gives the same."""
     run_folder = request.getfixturevalue(name)
     today = datetime.datetime.now(datetime.UTC)
-    secrets = [str(tmp_path_factory.getbasetemp()), "recipe.yaml", today.strftime("%Y-%m-%d")]
+    secrets = [str(tmp_path_factory.getbasetemp()), RECIPE_FILE, today.strftime("%Y-%m-%d")]
     host = socket.gethostname()
     if len(host) > 3:
         secrets.append(host)
@@ -416,7 +423,7 @@ def test_an_unchanged_run_leaves_the_release_untouched(small):
         return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in (small / "dataset").rglob("*")}
 
     before = seen()
-    tracefactory("run", "recipe.yaml", "--inline", "--folder", "run", cwd=small.parent)
+    tracefactory("run", RECIPE_FILE, "--inline", "--folder", "run", cwd=small.parent)
     assert seen() == before
 
 
@@ -430,13 +437,13 @@ def test_a_damaged_release_is_found_and_put_right_by_the_next_run(no_filter):
     for name, what in {
         "README.md": "not what SHA256SUMS says",
         "manifest/shards.parquet": "missing",
-        "sft/train-00000-of-00001.parquet": "not what SHA256SUMS says",
+        "sft/train-00000.parquet": "not what SHA256SUMS says",
     }.items():
         assert f"dataset: dataset/{name} is {what}" in found
-    tracefactory("run", "recipe.yaml", "--inline", "--folder", "run", cwd=no_filter.parent)
+    tracefactory("run", RECIPE_FILE, "--inline", "--folder", "run", cwd=no_filter.parent)
     assert files_of(dataset) == whole
     _replace(next((dataset / "rl").iterdir()))  # the size stays: only its content tells
-    tracefactory("run", "recipe.yaml", "--inline", "--folder", "run", cwd=no_filter.parent)
+    tracefactory("run", RECIPE_FILE, "--inline", "--folder", "run", cwd=no_filter.parent)
     assert files_of(dataset) == whole
     tracefactory("fsck", "run", cwd=no_filter.parent)
 
@@ -519,7 +526,8 @@ def test_shard_stats_are_one_row_a_shard(loaded, small):
         digest = hashlib.sha256(b"".join(map(bytes.fromhex, hashes))).hexdigest()
         assert row["content_sha256"] == digest
         counts = [row[name] for name in row if name.startswith("n_")]
-        assert counts == [None] * 6 if row["config"] == "rl" else sum(counts) == row["rows"]
+        without = row["config"] in ("rl", "preference")
+        assert counts == [None] * 6 if without else sum(counts) == row["rows"]
 
 
 def test_row_groups_are_counted_where_there_are_several(tmp_path):
@@ -572,9 +580,9 @@ def test_any_title_makes_a_card_that_can_be_read(no_filter, title):
     from tracefactory.publish.card import card
     from tracefactory.schemas.manifest import Manifest
 
-    manifest = Manifest(**manifest_of(no_filter))
+    manifest = replace(Manifest(**manifest_of(no_filter)), title=title)
     contents = dict.fromkeys([*manifest.configs, "shard_stats"], "0")
-    text = card(manifest, title, contents)
+    text = card(manifest, contents)
     head = yaml.safe_load(text.split("---\n", 2)[1])
     assert head["pretty_name"] == title
     assert f"\n# {title}\n" in text

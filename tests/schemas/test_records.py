@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tracefactory.publish.stats import Measured, problem_stats, trace_stats
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
 from tracefactory.schemas.manifest import (
-    CHAR_EDGES,
+    LENGTH_EDGES,
     RATE_EDGES,
     SCHEMA_VERSION,
     SHARD_STATS_SCHEMA,
@@ -213,7 +213,7 @@ traces = st.fixed_dictionaries(
         "dropped_by": names,
         "drop_reason": st.sampled_from(["fails x", "duplicate of p/t/0", "duplicate of p/t/1"]),
         "n_reasoning_chars": st.integers(0, 300_000),
-        "n_answer_chars": st.sampled_from([*CHAR_EDGES, *(edge + 63 for edge in CHAR_EDGES)]),
+        "n_answer_chars": st.sampled_from([*LENGTH_EDGES, *(edge + 63 for edge in LENGTH_EDGES)]),
         "steps": st.none() | st.tuples(*[st.integers(0, 3)] * 5),
     }
 )
@@ -311,7 +311,8 @@ def test_figures_of_problems_fold_too(rows, cut):
 
 counts = st.dictionaries(names, st.integers(1, 9), max_size=3)
 maybe = st.none() | st.integers(0, 9)
-bins = st.lists(st.integers(0, 9), min_size=len(CHAR_EDGES), max_size=len(CHAR_EDGES)).map(tuple)
+n_bins = len(LENGTH_EDGES)
+bins = st.lists(st.integers(0, 9), min_size=n_bins, max_size=n_bins).map(tuple)
 spreads = st.builds(Spread, st.integers(0, 9), st.integers(0, 99), maybe, maybe, bins)
 figures = st.builds(
     Stats,
@@ -350,7 +351,7 @@ def test_every_figure_takes_part_in_the_merge():
         elif "None" in str(field.type):
             one[field.name] = 1
         elif "Spread" in str(field.type):
-            one[field.name] = Spread(1, 1, 1, 1, (1,) * len(CHAR_EDGES))
+            one[field.name] = Spread(1, 1, 1, 1, (1,) * len(LENGTH_EDGES))
     assert set(one) == set(fields_of(Stats))
     merged = Stats(**one).merge(Stats(**one))
     for name in one:
@@ -360,7 +361,7 @@ def test_every_figure_takes_part_in_the_merge():
 def test_a_length_or_rate_on_an_edge_falls_into_the_bin_that_begins_there():
     from tracefactory.publish.stats import rate_bins, spread
 
-    assert spread(CHAR_EDGES).histogram == (1,) * len(CHAR_EDGES)
+    assert spread(LENGTH_EDGES).histogram == (1,) * len(LENGTH_EDGES)
     assert rate_bins(RATE_EDGES) == ((1,) * len(RATE_EDGES), 0)
     third = pl.Series([1 / 3], dtype=pl.Float32)[0]
     assert rate_bins([third, None]) == ((0, 0, 1, 0, 0, 0, 0, 0, 0), 1)

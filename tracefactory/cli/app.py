@@ -16,7 +16,8 @@ app = typer.Typer(
     time and give the same command again: it goes on where it was.
 
     Exit codes: 0 done; 1 internal; 2 usage or recipe; 3 more quarantined than allowed; 4 disk or
-    cluster missing; 5 locked by a live run; 6 integrity failure; 130 interrupted and drained.""",
+    cluster missing; 5 locked by a live run; 6 integrity failure, or rows judged otherwise;
+    7 inconclusive; 130 interrupted and drained.""",
 )
 
 RecipeArgument = Annotated[
@@ -225,6 +226,153 @@ def check(
         return
     given.refuse(verifier)
     check_command(verifier, reference, response, response_file, answer_after, option or [], json)
+
+
+@app.command()
+def publish(
+    dataset: Annotated[Path, typer.Argument(metavar="FOLDER", help="A run or dataset folder.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="ORG/NAME on the Hub; or s3://, file://, a path."),
+    ],
+    private: Annotated[
+        bool | None,
+        typer.Option(
+            "--private/--public", help="Hub: who may see it. [default: as it is; private]"
+        ),
+    ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option(metavar="SPDX", help="State a licence for the whole dataset."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
+    ] = False,
+    tag: Annotated[
+        str | None, typer.Option(help="Hub: name the release. [default: r-<hash>]")
+    ] = None,
+    xet: Annotated[
+        bool, typer.Option("--xet/--no-xet", help="Hub: send chunks (Xet), or whole files.")
+    ] = True,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY.PEM", help="Sign all files with this Ed25519 key.")
+    ] = None,
+    message: Annotated[str | None, typer.Option(help="Hub: of the commit.")] = None,
+    stalled_after: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Give up when no byte moved so long.")
+    ] = 120.0,
+    json: JsonOption = False,
+) -> None:
+    """Send a release to the Hub or a store, next to what is there: the old one or the new one.
+
+    `tracefactory publish runs/quickstart org/name --dry-run`
+
+    What is published already is not sent again; new rows go to new shards. Killed? Give the same
+    command again. HF_TOKEN, or `hf auth login`, says who you are.
+    """
+    from tracefactory.cli.publish import publish_command
+
+    raise typer.Exit(
+        publish_command(
+            dataset,
+            target,
+            private,
+            license,
+            dry_run,
+            tag,
+            xet,
+            sign,
+            message,
+            stalled_after,
+            json,
+        )
+    )
+
+
+@app.command()
+def audit(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A run or dataset folder, where `publish` put it (path or URL), "
+            "hf://datasets/ORG/NAME[@REV], or Parquet.",
+        ),
+    ],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Judge so many rows again. [default: all]")
+    ] = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck/--no-recheck", help="Judge rows again.")
+    ] = True,
+    planted: Annotated[int, typer.Option(min=0, help="Wrong answers to plant, in memory.")] = 200,
+    allow_verifier: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="PACKAGE", help="Its checkers may be imported; repeatable."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="PUB.PEM", help="Public key of who must have signed.")
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="SHA256", help="The manifest's sha256 or its beginning, if you know."),
+    ] = None,
+    max_drift: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of rows that may be judged otherwise.")
+    ] = 0.0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")
+    ] = None,
+    inline: Annotated[bool, typer.Option("--inline", help="No Dask, all in this process.")] = False,
+    download: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Fetch into this empty folder and keep it."),
+    ] = None,
+    statement: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Parquet: the statement.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Parquet: the reference.")
+    ] = None,
+    response: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Parquet: the response.")
+    ] = None,
+    verdict: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Parquet: a verdict to compare with.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="MARKER", help="The reference is what follows this.")
+    ] = None,
+    boxed: Annotated[
+        bool, typer.Option("--boxed", help="The reference is what the last box holds.")
+    ] = False,
+    verifier: Annotated[
+        str | None, typer.Option(help="Parquet: numeric, symbolic, ... or module:verify.")
+    ] = None,
+    option: OptionOption = None,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Findings shown of each kind; --json has all.")
+    ] = 3,
+    json: JsonOption = False,
+) -> None:
+    """Check a dataset: every file and figure, and every row judged again. Exit 6 if it is not so.
+
+    `tracefactory audit runs/quickstart`, `tracefactory audit hf://datasets/org/name --sample 1000`
+
+    Of any other dataset, given its columns: `tracefactory audit 'hf://datasets/org/name/*.parquet'
+    --statement question --response solution --reference answer --verifier numeric`
+
+    Nothing that a dataset says is trusted: only checkers that ship here are imported by its word,
+    and its programs run in a box, or are counted as not checked again.
+    """
+    from tracefactory.audit.asked import Asked
+    from tracefactory.cli.audit_release import Columns, audit_command
+
+    asked = Asked(recheck, sample, planted, tuple(allow_verifier or ()), key, expect)
+    columns = Columns(statement, reference, response, verdict, after, boxed, verifier, option or [])
+    raise typer.Exit(
+        audit_command(target, asked, columns, max_drift, workers, inline, download, examples, json)
+    )
 
 
 @app.command()

@@ -127,7 +127,14 @@ _ROWS = {
     "verify": ("correct", "incorrect", "no_answer", "undecided", "bad_reference", "error"),
     "filter": ("kept", "dropped"),
     "dedupe": ("kept", "duplicates"),
-    "publish": ("sft.train", "rejected.train", "rl.train"),
+    "select": ("kept", "dropped"),
+    "publish": (
+        "sft.train",
+        "sft_reasoning.train",
+        "rejected.train",
+        "preference.train",
+        "rl.train",
+    ),
 }
 _REASONS = {
     ("sample", "rejected"): "rejected:",
@@ -138,6 +145,7 @@ _REASONS = {
     ("verify", "bad_reference"): "bad_reference:",
     ("verify", "error"): "error:",
     ("filter", "dropped"): "dropped:",
+    ("select", "dropped"): "dropped:",
 }
 
 

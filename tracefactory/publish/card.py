@@ -7,9 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from tracefactory.publish.columns import columns_of
 from tracefactory.schemas.manifest import Manifest
 
-ORDER = ("sft", "rl", "pretrain", "rejected")
+ORDER = ("sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected")
 
 
 @functools.cache
@@ -38,7 +39,7 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def card(manifest: Manifest, title: str, contents: Mapping[str, str]) -> str:
+def card(manifest: Manifest, contents: Mapping[str, str]) -> str:
     """README.md of the dataset: how to load it, what is in it, how it was checked, its limits.
 
     `contents` is a hash of the files of each config. It stands in the configs' descriptions,
@@ -53,20 +54,12 @@ def card(manifest: Manifest, title: str, contents: Mapping[str, str]) -> str:
         if name in configs
         for split in configs[name]
     ]
-    licenses = sorted(
-        {
-            name
-            for splits in configs.values()
-            for f in splits.values()
-            for name in f["stats"]["licenses"]
-        }
-    )
     rows = sum(f["rows"] for f in configs.get("sft", {}).values())
     return (
         _environment()
         .from_string(template)
         .render(
-            title=title,
+            title=manifest.title,
             m=manifest,
             contents=contents,
             configs=configs,
@@ -77,10 +70,26 @@ def card(manifest: Manifest, title: str, contents: Mapping[str, str]) -> str:
             verifiers=_merged(traces, "verifiers"),
             teachers=_merged(traces, "teachers"),
             statuses=_merged(traces, "statuses"),
-            licenses=licenses,
+            licenses=licenses_of(manifest),
             size=size_category(rows),
+            columns=dict(columns_of("sft")),
+            revisions=_merged(traces, "teacher_revisions"),
             share=share,
         )
+    )
+
+
+def licenses_of(manifest: Manifest) -> list[str]:
+    """The one that was stated for the whole release; else those of its rows."""
+    if manifest.license is not None:
+        return [manifest.license]
+    return sorted(
+        {
+            name
+            for splits in manifest.configs.values()
+            for figures in splits.values()
+            for name in figures["stats"]["licenses"]
+        }
     )
 
 

@@ -1,14 +1,16 @@
 """The release of all shards: names, manifest, statistics, card, checksums, and the commit.
 
-Everything here is computed from receipts, so it costs no reading of shards, and nothing of it
-depends on hosts, dates or timings: the same raw responses give the same bytes.
+Everything here is computed from receipts, so it costs no reading of shards but for the report's
+sample, and nothing of it depends on hosts, dates or timings: the same raw responses give the same
+bytes.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -16,8 +18,11 @@ import pyarrow as pa
 
 import tracefactory
 from tracefactory.board import recipe_id, without_paths
+from tracefactory.publish import croissant
 from tracefactory.publish.card import card
+from tracefactory.publish.llamafactory import dataset_info
 from tracefactory.recipe import Recipe
+from tracefactory.report import choose, report
 from tracefactory.schemas.manifest import (
     SCHEMA_VERSION,
     SHARD_STATS_SCHEMA,
@@ -34,6 +39,8 @@ from tracefactory.store.files import parquet_bytes, sha256_of
 from tracefactory.store.home import Home
 
 WRITER = f"pyarrow {pa.__version__}"
+SUMS = "SHA256SUMS"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,6 @@ class Shard:
 
 
 def _pretty(data: object) -> bytes:
-    # In the order of the records: the funnel is read from top to bottom, as the recipe is.
     return orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n"
 
 
@@ -63,7 +69,7 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
         full = [pair for pair in found[role] if pair[0].rows] or found[role][:1]
         schema = hashlib.sha256(str(VIEW_SCHEMAS[config]).encode()).hexdigest()
         for index, (output, fact) in enumerate(full):
-            path = f"{config}/{split}-{index:05d}-of-{len(full):05d}.parquet"
+            path = f"{config}/{split}-{index:05d}.parquet"
             stats = ShardStats(
                 path=path,
                 config=config,
@@ -85,12 +91,12 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
     return shards
 
 
-def _configs(shards: Iterable[Shard]) -> dict[str, dict[str, Any]]:
+def configs_of(shards: Iterable[ShardStats]) -> dict[str, dict[str, Any]]:
     """Per config and split: files, rows and the fold of the shards' statistics."""
     configs: dict[str, dict[str, Any]] = {}
     grouped: dict[tuple[str, str], list[ShardStats]] = {}
     for shard in shards:
-        grouped.setdefault((shard.stats.config, shard.stats.split), []).append(shard.stats)
+        grouped.setdefault((shard.config, shard.split), []).append(shard)
     for (config, split), members in grouped.items():
         configs.setdefault(config, {})[split] = {
             "files": [member.path for member in members],
@@ -99,6 +105,23 @@ def _configs(shards: Iterable[Shard]) -> dict[str, dict[str, Any]]:
             "stats": asdict(Stats.fold(member.stats for member in members)),
         }
     return configs
+
+
+def files_of(shards: Iterable[ShardStats]) -> list[dict[str, Any]]:
+    """What the manifest says of each shard."""
+    return [
+        {"path": s.path, "sha256": s.file_sha256, "bytes": s.bytes, "rows": s.rows} for s in shards
+    ]
+
+
+def over_shards(manifest: Manifest, shards: Sequence[ShardStats], parent: str | None) -> Manifest:
+    """The same release with its rows in other shards, published onto another release.
+
+    `parent` is the sha256 of that one's manifest.
+    """
+    return replace(
+        manifest, configs=configs_of(shards), files=files_of(shards), parent_release=parent
+    )
 
 
 def funnel(
@@ -126,6 +149,7 @@ _FUNNEL: Mapping[str, tuple[str, ...]] = {
     "verify": ("correct", "incorrect", "no_answer", "undecided", "bad_reference", "error"),
     "filter": ("kept",),
     "dedupe": ("kept", "duplicates"),
+    "select": ("kept",),
 }
 
 
@@ -138,17 +162,19 @@ def _rejected(totals: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def stats_table(shards: Iterable[Shard]) -> pa.Table:
+def stats_table(shards: Iterable[ShardStats]) -> pa.Table:
     """The config `shard_stats`: one row a shard."""
-    return pa.Table.from_pylist(
-        [_stats_row(shard.stats) for shard in shards], schema=SHARD_STATS_SCHEMA
-    )
+    return pa.Table.from_pylist([_stats_row(shard) for shard in shards], schema=SHARD_STATS_SCHEMA)
+
+
+WITHOUT_VERDICTS = ("rl", "preference")
+"""Views whose rows are no attempts: a problem, or two attempts at one."""
 
 
 def _stats_row(shard: ShardStats) -> dict[str, Any]:
     stats = shard.stats
     plain = {name: getattr(shard, name) for name in ShardStats.__dataclass_fields__}
-    has_verdicts = shard.config != "rl"
+    has_verdicts = shard.config not in WITHOUT_VERDICTS
     statuses = {
         f"n_{status}": stats.statuses.get(status, 0) if has_verdicts else None
         for status in STATUSES
@@ -159,29 +185,57 @@ def _stats_row(shard: ShardStats) -> dict[str, Any]:
         "rows_with_false_steps": stats.rows_with_false_steps,
         "correct_with_false_steps": stats.correct_with_false_steps,
         "truncated": stats.truncated,
+        "limited_by_clock": stats.limited_by_clock,
         "reasoning_chars": stats.reasoning_chars.sum if has_verdicts else None,
         "stats": orjson.dumps(stats, option=orjson.OPT_SORT_KEYS).decode(),
     }
 
 
-def _sums(files: Mapping[str, str]) -> bytes:
-    return "".join(f"{files[name]}  {name}\n" for name in sorted(files)).encode()
+def record_name(path: str) -> str:
+    """Where the statistics of a shard stand: `manifest/shards/sft-train-00000.json`."""
+    return f"manifest/shards/{path.replace('/', '-').removesuffix('.parquet')}.json"
 
 
-def _texts(manifest: Manifest, shards: list[Shard], title: str) -> Iterator[tuple[str, bytes]]:
-    yield MANIFEST, _pretty(manifest.to_json())
+def contents_of(shards: Iterable[ShardStats], table: bytes) -> dict[str, str]:
+    """A short hash of the files of each config (see card.py); `table` is shards.parquet."""
+    hashes: dict[str, list[str]] = {}
     for shard in shards:
-        yield (
-            f"manifest/shards/{shard.stats.path.replace('/', '-')}.json",
-            _pretty(shard.stats.to_json()),
-        )
+        hashes.setdefault(shard.config, []).append(shard.file_sha256)
+    contents = {config: _sha256("".join(each).encode()) for config, each in hashes.items()}
+    contents["shard_stats"] = _sha256(table)
+    return {config: found[:16] for config, found in contents.items()}
+
+
+def texts(
+    manifest: Manifest,
+    shards: Sequence[ShardStats],
+    lying: Sequence[tuple[ShardStats, Path]],
+    extra: Mapping[str, str] = NOTHING,
+) -> dict[str, bytes]:
+    """Every file of a release that is no shard, made of the manifest and the shards' statistics.
+
+    Args:
+        manifest: of the release.
+        shards: the statistics of each shard, in the manifest's order.
+        lying: shards with the same rows that lie here, to draw the report's sample from.
+        extra: sha256 by name of other files beside them, for SHA256SUMS.
+    """
+    found = {MANIFEST: manifest.to_bytes()}
+    found |= {record_name(shard.path): _pretty(shard.to_json()) for shard in shards}
+    found["dataset_info.json"] = _pretty(dataset_info(manifest.configs))
+    found[croissant.NAME] = croissant.croissant(manifest)
+    found["report.html"] = report(manifest, shards, choose(lying, _sha256(found[MANIFEST])))
     table = bytes(parquet_bytes(stats_table(shards), published=True))
-    yield "manifest/shards.parquet", table
-    contents = {"shard_stats": hashlib.sha256(table).hexdigest()[:16]}
-    for config in manifest.configs:
-        hashes = [s.output.sha256 for s in shards if s.stats.config == config]
-        contents[config] = hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
-    yield "README.md", card(manifest, title, contents).encode()
+    found["manifest/shards.parquet"] = table
+    found["README.md"] = card(manifest, contents_of(shards, table)).encode()
+    hashes = {shard.path: shard.file_sha256 for shard in shards} | dict(extra)
+    hashes |= {name: _sha256(data) for name, data in found.items()}
+    found[SUMS] = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)).encode()
+    return found
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def release(
@@ -199,38 +253,40 @@ def release(
     Raises:
         ResourceError: disk full; the release before it stays.
     """
-    identity = recipe_id(recipe)
-    shards = shards_of(plan.done[-1], identity, recipe.seed)
-    configs = _configs(shards)
-    manifest = Manifest(
+    shards = shards_of(plan.done[-1], recipe_id(recipe), recipe.seed)
+    stats = [shard.stats for shard in shards]
+    lying = [(shard.stats, home.path / shard.output.name) for shard in shards]
+    files = texts(_manifest(recipe, config, totals, inputs, stats), stats, lying)
+    sha256 = _sha256(files[MANIFEST])
+    if committed(home.path) != sha256 or not _in_place(home.path, shards, files):
+        commit_dataset(home.path, {s.stats.path: home.path / s.output.name for s in shards}, files)
+    return sha256
+
+
+def _manifest(
+    recipe: Recipe,
+    config: Any,  # noqa: ANN401  (publish's config, which imports this module)
+    totals: Mapping[str, Mapping[str, int]],
+    inputs: list[dict[str, Any]],
+    shards: Sequence[ShardStats],
+) -> Manifest:
+    configs = configs_of(shards)
+    return Manifest(
         name=recipe.name,
         schema_version=SCHEMA_VERSION,
         tracefactory=tracefactory.__version__,
-        recipe_id=identity,
+        recipe_id=recipe_id(recipe),
         recipe=without_paths(recipe.canonical()),
         seed=recipe.seed,
+        title=config.title or recipe.name,
+        license=config.license,
+        parent_release=None,
         funnel=funnel(recipe, totals, configs),
         rejected_rows=_rejected(totals),
         inputs=list(inputs),
         configs=configs,
-        files=[
-            {
-                "path": s.stats.path,
-                "sha256": s.output.sha256,
-                "bytes": s.output.bytes,
-                "rows": s.output.rows,
-            }
-            for s in shards
-        ],
+        files=files_of(shards),
     )
-    texts = dict(_texts(manifest, shards, config.title or recipe.name))
-    hashes = {s.stats.path: s.output.sha256 for s in shards}
-    hashes |= {name: hashlib.sha256(data).hexdigest() for name, data in texts.items()}
-    texts["SHA256SUMS"] = _sums(hashes)
-    sha256 = hashes[MANIFEST]
-    if committed(home.path) != sha256 or not _in_place(home.path, shards, texts):
-        commit_dataset(home.path, {s.stats.path: home.path / s.output.name for s in shards}, texts)
-    return sha256
 
 
 def _in_place(run: Path, shards: list[Shard], texts: Mapping[str, bytes]) -> bool:

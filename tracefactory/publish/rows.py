@@ -1,20 +1,27 @@
-"""The views of one shard: problems, attempts, verdicts and decisions joined into published rows.
+"""The rows of one shard: problems, attempts, verdicts and decisions joined, and shaped into views.
 
-    sft       what was kept            rl        problems, with how hard they are
-    pretrain  the same as plain text   rejected  every other attempt, with who dropped it and why
+    sft         what was kept                 sft_reasoning  the same, reasoning in its own field
+    pretrain    the same as plain text        rl             problems, with how hard they are
+    preference  correct beside incorrect      rejected       every other attempt: by whom, and why
 
 sft + rejected = all attempts. Rows are ordered by a hash of their id: a shuffle that repeats.
+
+Not here: the columns of a view (publish/views/, one file each).
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-import orjson
 import polars as pl
 import pyarrow as pa
 
 from tracefactory.errors import RecipeError
+from tracefactory.publish.views.preference import pairs
+from tracefactory.publish.views.pretrain import texts
+from tracefactory.publish.views.rl import tasks
+from tracefactory.publish.views.sft import traces
+from tracefactory.publish.views.sft_reasoning import split_traces
+from tracefactory.publish.views.shaping import Settings as Settings
 from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
@@ -23,17 +30,6 @@ from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs
 from tracefactory.stages.split import split_of
 from tracefactory.task import Chunk
-from tracefactory.verifiers.contract import versioned
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the publish stage says of a shard."""
-
-    stage: str
-    recipe_id: str
-    statuses: tuple[str, ...]
-    """Verdicts that may stand in `sft` and `pretrain`."""
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:
@@ -136,16 +132,7 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
         pl.concat([part[1] for part in most_first]).unique("id", keep="first", maintain_order=True),
         pl.concat([part[2] for part in parts]),
     )
-    kept = pl.col("dropped_by").is_null()
-    makers: Mapping[str, Callable[[], dict[str, pl.DataFrame]]] = {
-        "sft": lambda: {"train": _traces(rows.filter(kept), settings)},
-        "pretrain": lambda: {"train": _texts(rows.filter(kept), settings)},
-        "rejected": lambda: {"train": _traces(rows.filter(~kept), settings)},
-        "rl": lambda: {
-            split: _tasks(problems.filter(pl.col("split") == split), settings)
-            for split in sorted(problems.get_column("split").unique())
-        },
-    }
+    makers = _makers(rows, problems, settings)
     return {
         f"{view}.{split}": frame.select(VIEW_SCHEMAS[view].names)
         .to_arrow()
@@ -153,6 +140,24 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
         for view in wanted
         for split, frame in makers[view]().items()
         if frame.height or view == "sft"
+    }
+
+
+def _makers(
+    rows: pl.DataFrame, problems: pl.DataFrame, settings: Settings
+) -> Mapping[str, Callable[[], dict[str, pl.DataFrame]]]:
+    """What makes each view's rows, by split."""
+    kept = pl.col("dropped_by").is_null()
+    return {
+        "sft": lambda: {"train": traces(rows.filter(kept), settings)},
+        "sft_reasoning": lambda: {"train": split_traces(rows.filter(kept), settings)},
+        "pretrain": lambda: {"train": texts(rows.filter(kept), settings)},
+        "preference": lambda: {"train": pairs(rows, settings)},
+        "rejected": lambda: {"train": traces(rows.filter(~kept), settings)},
+        "rl": lambda: {
+            split: tasks(problems.filter(pl.col("split") == split), settings)
+            for split in sorted(problems.get_column("split").unique())
+        },
     }
 
 
@@ -168,67 +173,6 @@ def _check_roots(
                     f"two sources of the recipe bring the same row {problem!r}; take it out of one "
                     "of them, or give the sources other names with `source:`"
                 )
-
-
-def _shuffled(frame: pl.DataFrame) -> pl.DataFrame:
-    order = [hashlib.sha256(i.encode()).digest() for i in frame.get_column("id").to_list()]
-    return frame.with_columns(pl.Series("_order", order, pl.Binary)).sort("_order").drop("_order")
-
-
-def _hashed(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """Add the hash of a row's content: what a reader would call the same row."""
-    values = zip(*(frame.get_column(column).to_list() for column in columns), strict=True)
-    hashes = [hashlib.sha256(orjson.dumps(value)).hexdigest() for value in values]
-    return frame.with_columns(pl.Series("content_sha256", hashes, pl.String))
-
-
-def _turn(role: str, content: str) -> pl.Expr:
-    return pl.struct(pl.lit(role).alias("role"), pl.col(content).alias("content"))
-
-
-def _traces(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    frame = rows.with_columns(
-        pl.col("attempt_id").alias("id"),
-        pl.concat_list(_turn("user", "_user"), _turn("assistant", "text")).alias("messages"),
-        pl.col("reference").alias("answer"),
-        (pl.col("n_true_steps") + pl.col("n_rounded_steps")).alias("n_true_steps"),
-        pl.lit(settings.recipe_id).alias("recipe_id"),
-    )
-    return _shuffled(_hashed(frame, "_user", "text", "answer"))
-
-
-def _texts(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    counts = ("n_prompt_tokens", "n_reasoning_tokens", "n_answer_tokens")
-    frame = rows.with_columns(
-        pl.col("attempt_id").alias("id"),
-        (pl.col("_user") + "\n\n" + pl.col("text")).alias("text"),
-        pl.sum_horizontal(counts, ignore_nulls=False).alias("token_count"),
-        pl.lit(settings.recipe_id).alias("recipe_id"),
-    )
-    return _shuffled(_hashed(frame, "text"))
-
-
-def _tasks(problems: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    columns = ("judged_by", "verifier", "verifier_options", "reference")
-    info = [
-        orjson.dumps(
-            {
-                "verifier": judged_by or versioned(verifier),
-                "options": orjson.loads(options),
-                "reference": reference,
-            },
-            option=orjson.OPT_SORT_KEYS,
-        ).decode()
-        for judged_by, verifier, options, reference in problems.select(columns).iter_rows()
-    ]
-    frame = problems.with_columns(
-        pl.concat_list(_turn("user", "_user")).alias("prompt"),
-        pl.col("reference").alias("solution"),
-        pl.Series("verification_info", info, pl.String),
-        pl.col("id").alias("problem_id"),
-        pl.lit(settings.recipe_id).alias("recipe_id"),
-    )
-    return _shuffled(_hashed(frame, "_user", "solution"))
 
 
 def content_digest(table: pa.Table) -> str:

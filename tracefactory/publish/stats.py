@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from tracefactory.schemas.manifest import CHAR_EDGES, RATE_EDGES, Counts, Spread, Stats
+from tracefactory.schemas.manifest import LENGTH_EDGES, RATE_EDGES, Counts, Spread, Stats
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import Inputs
 
@@ -19,12 +19,12 @@ def counted(values: Iterable[str | None]) -> Counts:
     return dict(sorted(Counter(value for value in values if value is not None).items()))
 
 
-def spread(values: Iterable[int]) -> Spread:
-    """Minimum, maximum, sum and histogram."""
-    numbers = list(values)
-    bins = [0] * len(CHAR_EDGES)
+def spread(values: Iterable[int | None]) -> Spread:
+    """Minimum, maximum, sum and histogram of those that are not None."""
+    numbers = [value for value in values if value is not None]
+    bins = [0] * len(LENGTH_EDGES)
     for number in numbers:
-        bins[bisect_right(CHAR_EDGES, number) - 1] += 1
+        bins[bisect_right(LENGTH_EDGES, number) - 1] += 1
     return Spread(
         len(numbers),
         sum(numbers),
@@ -52,6 +52,7 @@ class Measured:
         columns = [
             "attempt_id", "n_reasoning_chars", "n_answer_chars", "n_true_steps", "n_rounded_steps",
             "n_repaired_steps", "n_false_steps", "n_uncheckable_steps", "steps_evidence",
+            "limited_by",
         ]  # fmt: skip
         tables = [
             inputs.table("verdicts", VERDICT_SCHEMA, chunk, columns)
@@ -63,8 +64,15 @@ class Measured:
         self.frame = cast("pl.DataFrame", frame)
 
 
+def stats_of(view: str, table: pa.Table, measured: Measured) -> Stats:
+    """Figures of a view's rows."""
+    if view == "rl":
+        return problem_stats(table)
+    return pair_stats(table) if view == "preference" else trace_stats(table, measured)
+
+
 def trace_stats(table: pa.Table, measured: Measured) -> Stats:
-    """Figures of `sft`, `pretrain` or `rejected` rows."""
+    """Figures of `sft`, `sft_reasoning`, `pretrain` or `rejected` rows."""
     rows = cast("pl.DataFrame", pl.from_arrow(table)).join(
         measured.frame.rename({"n_true_steps": "n_exact_steps"}).select(
             pl.exclude("n_false_steps"), pl.col("n_false_steps").alias("n_bad_steps")
@@ -89,6 +97,10 @@ def trace_stats(table: pa.Table, measured: Measured) -> Stats:
         dropped=_dropped(rows),
         verifiers=counted(get("verifier")),
         teachers=counted(get("teacher")),
+        teacher_revisions=counted(
+            f"{a} @ {b}" for a, b in zip(get("teacher"), get("teacher_revision"), strict=True)
+        ),
+        teacher_licenses=counted(get("teacher_license")),
         programs=sum(revision.startswith("program:") for revision in get("teacher_revision")),
         domains=counted(get("domain")),
         task_types=counted(get("task_type")),
@@ -96,14 +108,30 @@ def trace_stats(table: pa.Table, measured: Measured) -> Stats:
         licenses=counted(get("license")),
         finish_reasons=counted(finish),
         truncated=sum(reason == "length" for reason in finish) if finish else None,
+        without_reasoning=sum(n == 0 for n in get("n_reasoning_chars")),
+        limited_by_clock=sum(by == "clock" for by in get("limited_by")),
         steps=_steps(rows),
         rows_with_false_steps=sum(n > 0 for n, _ in bad) if bad else None,
         correct_with_false_steps=sum(n > 0 and s == "correct" for n, s in bad) if bad else None,
-        reasoning_chars=spread(n for n in get("n_reasoning_chars") if n is not None),
-        answer_chars=spread(n for n in get("n_answer_chars") if n is not None),
+        reasoning_chars=spread(get("n_reasoning_chars")),
+        answer_chars=spread(get("n_answer_chars")),
+        **_tokens(rows),
         pass_rates=bins,
         unrated=unrated,
     )
+
+
+def _tokens(rows: pl.DataFrame) -> dict[str, Any]:
+    """Of the rows whose tokens were counted; `pretrain` has their sum alone, which is another."""
+    if "tokenizer" not in rows.columns:
+        return {}
+    get = _Getter(rows)
+    return {
+        "tokenizers": counted(get("tokenizer")),
+        "prompt_tokens": spread(get("n_prompt_tokens")),
+        "reasoning_tokens": spread(get("n_reasoning_tokens")),
+        "answer_tokens": spread(get("n_answer_tokens")),
+    }
 
 
 def problem_stats(table: pa.Table) -> Stats:
@@ -114,6 +142,34 @@ def problem_stats(table: pa.Table) -> Stats:
     return Stats(
         rows=table.num_rows,
         verifiers=counted(verifiers),
+        domains=counted(get("domain")),
+        task_types=counted(get("task_type")),
+        sources=counted(get("source")),
+        licenses=counted(get("license")),
+        pass_rates=bins,
+        unrated=unrated,
+    )
+
+
+def pair_stats(table: pa.Table) -> Stats:
+    """Figures of `preference` rows; a teacher counts once for each side of a pair."""
+    get = _Getter(cast("pl.DataFrame", pl.from_arrow(table)))
+    bins, unrated = rate_bins(get("pass_rate"))
+
+    def both(name: str) -> list[str]:
+        return get(f"chosen_{name}") + get(f"rejected_{name}")
+
+    statuses, reasons, teachers = both("status"), both("reason"), both("teacher")
+    return Stats(
+        rows=table.num_rows,
+        statuses=counted(statuses),
+        reasons=counted(f"{a}:{b}" for a, b in zip(statuses, reasons, strict=True)),
+        verifiers=counted(both("verifier")),
+        teachers=counted(teachers),
+        teacher_revisions=counted(
+            f"{a} @ {b}" for a, b in zip(teachers, both("teacher_revision"), strict=True)
+        ),
+        teacher_licenses=counted(both("teacher_license")),
         domains=counted(get("domain")),
         task_types=counted(get("task_type")),
         sources=counted(get("source")),

@@ -20,7 +20,7 @@ from tracefactory.errors import RecipeError
 from tracefactory.publish.release import release
 from tracefactory.publish.rows import Settings as ShardSettings
 from tracefactory.publish.rows import content_digest, views
-from tracefactory.publish.stats import Measured, problem_stats, trace_stats
+from tracefactory.publish.stats import Measured, stats_of
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.verdict import Status
@@ -29,7 +29,7 @@ from tracefactory.store.files import row_group_rows
 from tracefactory.store.home import Home, Journal
 from tracefactory.task import Chunk
 
-View = Literal["sft", "rl", "pretrain", "rejected"]
+View = Literal["sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected"]
 
 
 class ShardSize(Settings):
@@ -52,6 +52,8 @@ class PublishConfig(StageConfig):
     """How large a shard may grow."""
     title: str | None = None
     """First line of the card; the recipe's name when left out."""
+    license: str | None = None
+    """Licence of the whole dataset, where its rows have none or several that do not go together."""
 
 
 class Publish:
@@ -88,7 +90,7 @@ class Publish:
         measured = Measured(inputs)
         facts: dict[str, str] = {}
         for role, table in tables.items():
-            stats = problem_stats(table) if role.startswith("rl.") else trace_stats(table, measured)
+            stats = stats_of(role.partition(".")[0], table, measured)
             facts[role] = orjson.dumps(
                 {
                     "content_sha256": content_digest(table),

@@ -1,0 +1,92 @@
+"""The release that is to be sent, as it lies in a folder.
+
+Nothing is taken on trust: a shard's bytes are compared with its record before they are used.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from tracefactory.errors import IntegrityError, RecipeError
+from tracefactory.publish.release import SUMS, record_name
+from tracefactory.schemas.manifest import SCHEMA_VERSION, Manifest, ShardStats
+from tracefactory.store.commit import MANIFEST
+from tracefactory.store.files import sha256_of
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A dataset folder with a whole release in it."""
+
+    folder: Path
+    manifest: Manifest
+    shards: tuple[ShardStats, ...]
+
+    def checked(self, shard: ShardStats) -> Path:
+        """The shard's file.
+
+        Raises:
+            IntegrityError: it is missing, or not what its record says.
+        """
+        path = self.folder / shard.path
+        if not path.is_file() or sha256_of(path) != shard.file_sha256:
+            raise IntegrityError(
+                f"{path} is not the file that the manifest names (sha256 {shard.file_sha256}); "
+                "nothing of it was published. Run the recipe again: it puts the dataset right."
+            )
+        return path
+
+
+def sums_of(data: bytes) -> dict[str, str]:
+    """What SHA256SUMS says: sha256 by path."""
+    pairs = (line.split("  ", 1) for line in data.decode().splitlines() if line)
+    return {path: digest for digest, path in pairs}
+
+
+def dataset_folder(place: Path) -> Path:
+    """The dataset folder of a run folder, or the folder itself.
+
+    Raises:
+        RecipeError: there is no release.
+    """
+    for folder in (place / "dataset", place):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise RecipeError(
+        f"{place} holds no release ({MANIFEST}); name a run folder whose recipe has a publish "
+        "stage and has run, or its dataset/ folder"
+    )
+
+
+def open_local(place: Path) -> Local:
+    """Read a release's manifest and records.
+
+    Raises:
+        RecipeError: no release there, or one of another schema version.
+        IntegrityError: the manifest or a record is not what SHA256SUMS says.
+    """
+    folder = dataset_folder(place)
+    sums = sums_of((folder / SUMS).read_bytes()) if (folder / SUMS).is_file() else {}
+    data = _checked_text(folder, MANIFEST, sums)
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise RecipeError(
+            f"{folder} is of schema version {version}, this tracefactory publishes "
+            f"{SCHEMA_VERSION}; run its recipe again"
+        )
+    manifest = Manifest.from_json(data)
+    records = (_checked_text(folder, record_name(file["path"]), sums) for file in manifest.files)
+    return Local(folder, manifest, tuple(ShardStats.from_json(record) for record in records))
+
+
+def _checked_text(folder: Path, name: str, sums: dict[str, str]) -> dict[str, object]:
+    path = folder / name
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != sums.get(name):
+        raise IntegrityError(
+            f"{path} is not what {SUMS} says; run the recipe again: it puts the dataset right"
+        )
+    parsed: dict[str, object] = orjson.loads(data)
+    return parsed

@@ -1,0 +1,206 @@
+"""The road of a publication: what is here, what is there, what must be sent, and the commit."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from tracefactory.errors import RecipeError
+from tracefactory.publish.card import licenses_of
+from tracefactory.publish.licences import conflict
+from tracefactory.publish.release import SUMS, over_shards, texts
+from tracefactory.publisher.drawn import drawn_from
+from tracefactory.publisher.head import Head
+from tracefactory.publisher.local import Local, open_local, sums_of
+from tracefactory.publisher.rows import rows_name
+from tracefactory.publisher.settle import Settled, settle
+from tracefactory.publisher.target import Outgoing, Show, Target
+from tracefactory.schemas.manifest import Manifest
+from tracefactory.store.commit import MANIFEST
+
+ATTESTATION = "attestation.json"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a publication did, or would do."""
+
+    target: str
+    release: str
+    """sha256 of the manifest that is published now."""
+    address: str | None
+    """The commit or folder; None: nothing was sent."""
+    tag: str | None
+    changed: bool
+    rows: Mapping[str, int]
+    """By `config/split`."""
+    new_shards: int
+    kept_shards: int
+    sent_files: int
+    sent_bytes: int
+    kept_bytes: int
+    shard_bytes: int
+    """Of the bytes sent, those of shards."""
+    gone: Sequence[str]
+    """Files of the release before that are taken away."""
+
+
+def publish(
+    dataset: Path,
+    target: Target,
+    show: Show,
+    *,
+    key: Path | None = None,
+    message: str | None = None,
+    license: str | None = None,
+    dry_run: bool = False,
+) -> Outcome:
+    """Send a release; or find out what would be sent.
+
+    Raises:
+        RecipeError: no release here, or something else than releases there.
+        IntegrityError: one of them is damaged.
+        ResourceError: the target cannot be reached, or moved meanwhile.
+    """
+    local = open_local(dataset)
+    if license is not None:
+        local = replace(local, manifest=replace(local.manifest, license=license))
+    check_licence(local.manifest)
+    with tempfile.TemporaryDirectory(prefix="tracefactory-publish-") as work:
+        show.at(f"look at {target.name}")
+        head = target.head(Path(work, "head"))
+        shards: list[Settled] = []
+        for shard in settle(local, head, Path(work, "new")):
+            show.at(f"{len(shards) + 1:,} shards settled")
+            if not dry_run:
+                target.upload(shard)
+            shards.append(shard)
+        shards.sort(key=lambda s: (f"{s.stats.config}.{s.stats.split}", s.stats.index))
+        files = _texts(local, head, shards, key, Path(work, "drawn"))
+        if files is None:
+            assert head is not None
+            tag = None if dry_run else target.mark(head.sha256)
+            return _outcome(target, head.sha256, None, tag, shards, {}, ())
+        outgoing = _outgoing(local, head, shards, files, message)
+        sent = _changed(outgoing.texts, head)
+        if dry_run:
+            return _outcome(target, outgoing.sha256, None, None, shards, sent, outgoing.gone, True)
+        address = target.commit(outgoing)
+        tag = target.mark(outgoing.sha256)
+        return _outcome(
+            target, outgoing.sha256, address, tag, shards, sent, outgoing.gone, changed=True
+        )
+
+
+def check_licence(manifest: Manifest) -> None:
+    """Refuse rows that nobody may hand on together, unless a licence is stated for the whole.
+
+    Raises:
+        RecipeError: what stands in the way, and how to state one.
+    """
+    if manifest.license is not None:
+        return
+    why = conflict(licenses_of(manifest))
+    if why is not None:
+        raise RecipeError(
+            f"{why}; nothing was sent. If you may publish it, say under which licence: --license "
+            "CC-BY-4.0 here, or license: CC-BY-4.0 in the publish stage of the recipe"
+        )
+
+
+def _texts(
+    local: Local, head: Head | None, shards: Sequence[Settled], key: Path | None, work: Path
+) -> dict[str, bytes] | None:
+    """Every file that is no shard and no list of rows; None: all is published already."""
+    stats = [shard.stats for shard in shards]
+    extra = {rows_name(shard.stats.path): shard.rows_sha256 for shard in shards}
+    if head is not None and all(shard.source is None for shard in shards):
+        same = over_shards(local.manifest, stats, head.says.get("parent_release"))
+        if _plain(same) == head.says and _alike(texts(same, stats, (), extra), head, key):
+            return None
+    manifest = over_shards(local.manifest, stats, head.sha256 if head else None)
+    files = texts(manifest, stats, drawn_from(local, head, shards, manifest, work), extra)
+    if key is not None:
+        from tracefactory.publish.attestation import sign
+
+        files[ATTESTATION] = sign(sums_of(files[SUMS]), key, manifest)
+    return files
+
+
+def _plain(manifest: Manifest) -> object:
+    return orjson.loads(orjson.dumps(manifest.to_json()))
+
+
+def _alike(files: Mapping[str, bytes], head: Head, key: Path | None) -> bool:
+    """Is all of a release there, but for its report, which is made of the rest?"""
+
+    def besides(sums: Mapping[str, str]) -> dict[str, str]:
+        return {path: digest for path, digest in sums.items() if path != REPORT}
+
+    signed = key is None or head.place.fetch(ATTESTATION) is not None
+    return signed and besides(sums_of(files[SUMS])) == besides(head.sums)
+
+
+def _outgoing(
+    local: Local,
+    head: Head | None,
+    shards: Sequence[Settled],
+    files: Mapping[str, bytes],
+    message: str | None,
+) -> Outgoing:
+    before = {*head.sums, SUMS} if head else set[str]()
+    after = {*sums_of(files[SUMS]), *files}
+    if head is not None and ATTESTATION not in files and head.place.fetch(ATTESTATION):
+        before.add(ATTESTATION)  # it says nothing of the new release
+    rows = sum(shard.stats.rows for shard in shards if shard.stats.config == "sft")
+    sha256 = hashlib.sha256(files[MANIFEST]).hexdigest()
+    words = message or f"Release {sha256[:12]} of {local.manifest.name}: {rows:,} rows in sft"
+    return Outgoing(tuple(shards), files, sorted(before - after), sha256, words)
+
+
+def _changed(files: Mapping[str, bytes], head: Head | None) -> dict[str, int]:
+    """Bytes of the files that are not at the target as they are."""
+    known = head.sums if head else {}
+    return {
+        path: len(data)
+        for path, data in files.items()
+        if hashlib.sha256(data).hexdigest() != known.get(path)
+    }
+
+
+def _outcome(
+    target: Target,
+    release: str,
+    address: str | None,
+    tag: str | None,
+    shards: Sequence[Settled],
+    sent: Mapping[str, int],
+    gone: Sequence[str],
+    changed: bool = False,
+) -> Outcome:
+    rows: dict[str, int] = {}
+    for shard in shards:
+        name = f"{shard.stats.config}/{shard.stats.split}"
+        rows[name] = rows.get(name, 0) + shard.stats.rows
+    new = [shard for shard in shards if shard.source is not None]
+    lists = [shard.rows.stat().st_size for shard in shards if shard.rows is not None]
+    shard_bytes = sum(shard.stats.bytes for shard in new)
+    return Outcome(
+        target=target.name,
+        release=release,
+        address=address,
+        tag=tag,
+        changed=changed,
+        rows=rows,
+        new_shards=len(new),
+        kept_shards=len(shards) - len(new),
+        sent_files=len(new) + len(lists) + len(sent),
+        sent_bytes=shard_bytes + sum(lists) + sum(sent.values()),
+        kept_bytes=sum(s.stats.bytes for s in shards if s.source is None),
+        shard_bytes=shard_bytes,
+        gone=tuple(gone),
+    )
