@@ -136,8 +136,9 @@ class Stats:
         plain: dict[str, Any] = {**data, "pass_rates": tuple(data["pass_rates"])}
         for one in fields(cls):
             if isinstance(one.default, Spread):
-                spread = plain[one.name]
-                plain[one.name] = Spread(**{**spread, "histogram": tuple(spread["histogram"])})
+                spread: dict[str, Any] = {**plain[one.name]}
+                spread["histogram"] = tuple(spread["histogram"])
+                plain[one.name] = Spread(**spread)
         return cls(**plain)
 
 
@@ -173,7 +174,8 @@ class ShardStats:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ShardStats":
         """Read back what `to_json` and JSON made of it."""
-        return cls(**{**data, "stats": Stats.from_json(data["stats"])})
+        plain: dict[str, Any] = {**data, "stats": Stats.from_json(data["stats"])}
+        return cls(**plain)
 
 
 SHARD_STATS_SCHEMA = pa.schema(

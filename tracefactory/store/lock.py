@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -72,7 +72,7 @@ def _held_here(path: Path) -> Holder | None:
 
 
 @contextlib.contextmanager
-def _swept() -> Iterator[None]:
+def _swept() -> Generator[None]:
     """Let it pass that a temporary file was swept away."""
     try:
         yield
