@@ -97,7 +97,8 @@ def made(folder: Path, shards: list[list[tuple[int, int]]], chars: int) -> Path:
     empty = Manifest(
         name="made", schema_version=SCHEMA_VERSION, tracefactory=tracefactory.__version__,
         recipe_id="", recipe={"name": "made", "seed": 7, "description": "", "stages": {}}, seed=7,
-        title="Made", license=None, parent_release=None, funnel={}, rejected_rows={}, inputs=[],
+        title="Made", license=None, repository=None, parent_release=None, funnel={},
+        rejected_rows={}, inputs=[],
         configs={}, files=[],
     )  # fmt: skip
     lying = [(one, folder / one.path) for one in stats]

@@ -225,6 +225,8 @@ class Manifest:
     title: str
     license: str | None
     """Stated for the whole release; None: each row's own holds."""
+    repository: str | None
+    """`org/name` on the Hub that it was published to; None: to no Hub."""
     parent_release: str | None
     """sha256 of the manifest that this release was published onto; None: onto nothing."""
     funnel: Mapping[str, int]

@@ -257,7 +257,7 @@ class DaskPool:
     def _end_of(self, future: Any) -> End:
         from distributed.scheduler import KilledWorker
 
-        if future.status == "finished":
+        if future.status in ("finished", "lost"):
             # A result lost with its worker before it came here is made again, which can fail too.
             with suppress(Exception):
                 return Done(future.result())

@@ -22,6 +22,7 @@ MANIFEST = Manifest(
     seed=7,
     title="Small",
     license=None,
+    repository=None,
     parent_release=None,
     funnel={},
     rejected_rows={},

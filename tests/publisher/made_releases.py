@@ -77,6 +77,7 @@ def made(
         seed=7,
         title="Made by hand",
         license=None,
+        repository=None,
         parent_release=None,
         funnel={},
         rejected_rows={},

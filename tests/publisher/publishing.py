@@ -38,6 +38,14 @@ def environment(server: HubServer, home: Path) -> dict[str, str]:
     }
 
 
+def keys(folder: Path) -> tuple[Path, Path]:
+    """A pair of keys, made as the documentation says: private, public."""
+    key, public = folder / "key.pem", folder / "pub.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True)
+    return key, public
+
+
 def start(
     environ: Mapping[str, str], *arguments: object, cwd: Path | None = None
 ) -> subprocess.Popen[str]:

@@ -2,13 +2,12 @@
 
 import os
 import random
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from made_releases import made
-from publishing import Silent, assert_whole, digests, publish, rows_of_folder, start
+from publishing import Silent, assert_whole, digests, keys, publish, rows_of_folder, start
 
 from tracefactory.errors import RecipeError
 from tracefactory.publisher.files import Files
@@ -120,9 +119,7 @@ def test_a_folder_that_cannot_be_written_says_so(base, tmp_path):
 def test_a_signed_release_holds_every_file(base, tmp_path):
     from tracefactory.publish.attestation import Forged, verify
 
-    key, public = tmp_path / "key.pem", tmp_path / "pub.pem"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
-    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True)
+    key, public = keys(tmp_path)
     there = tmp_path / "there"
     first = publish(os.environ, base, there)
     signed = publish(os.environ, base, there, "--sign", key)

@@ -7,10 +7,12 @@ import sys
 
 from hub_server import blob
 from publishing import (
+    COMMAND,
     REPO,
     assert_never_a_part,
     assert_whole,
     checkout,
+    keys,
     publish,
     rows_of_folder,
     start,
@@ -41,6 +43,12 @@ print(json.dumps(found))
 """
 
 
+# They say where the release is, which it did not know before; and the sums have them all.
+MADE_ANEW = {
+    "README.md", "SHA256SUMS", "dataset_info.json", "manifest/manifest.json", "report.html"
+}  # fmt: skip
+
+
 def test_a_release_arrives_whole_private_and_tagged(server, environ, base, tmp_path):
     done = publish(environ, base, REPO, "--no-xet")
     repo = server.repos[REPO]
@@ -52,8 +60,11 @@ def test_a_release_arrives_whole_private_and_tagged(server, environ, base, tmp_p
     there = checkout(server, tmp_path / "there")
     for path in (base / "dataset").rglob("*"):
         name = str(path.relative_to(base / "dataset"))
-        if path.is_file() and name != "SHA256SUMS":  # which has the lists of rows besides
+        if path.is_file() and name not in MADE_ANEW:
             assert (there / name).read_bytes() == path.read_bytes(), name
+    info = json.loads((there / "dataset_info.json").read_bytes())
+    assert info["sft"]["hf_hub_url"] == REPO
+    assert f'load_dataset("{REPO}"' in (there / "README.md").read_text("utf-8")
 
 
 def test_readers_load_it(server, environ, base, tmp_path):
@@ -73,6 +84,54 @@ def test_readers_load_it(server, environ, base, tmp_path):
     counted = (found["default"], found["tagged"]["sft"], found["streamed"]["sft"])
     assert counted == (rows["sft/train"],) * 3
     assert_whole(found["snapshot"], server.read(REPO, "SHA256SUMS"))
+
+
+def test_auditors_find_it_sound_by_its_name_first_and_settled(
+    server, environ, base, stricter, tmp_path
+):
+    key, public = keys(tmp_path)
+    for run in (base, stricter):
+        done = publish(environ, run, REPO, "--no-xet", "--sign", key)
+        found = subprocess.run(
+            [COMMAND, "audit", f"hf://datasets/{REPO}@{done['tag']}", "--inline", "--planted", "20",
+             "--key", public, "--expect", done["release"]],
+            env=environ | {"HF_HUB_DISABLE_XET": "1"}, capture_output=True, text=True, timeout=240,
+        )  # fmt: skip
+        assert found.returncode == 0, found.stdout + found.stderr
+        assert "SOUND" in found.stdout
+
+
+def test_rows_without_a_licence_are_published_only_under_one_that_is_stated(
+    server, environ, tmp_path
+):
+    rows = [{"q": f"What is {n} + 1?", "a": str(n + 1)} for n in range(40)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "recipe.yaml").write_text(UNLICENSED)
+    subprocess.run(
+        [COMMAND, "run", "recipe.yaml", "--inline", "--folder", "run"],
+        cwd=tmp_path, check=True, capture_output=True, timeout=240,
+    )  # fmt: skip
+    refused = publish(environ, tmp_path / "run", REPO, "--no-xet", code=2)
+    assert "without a known licence" in refused["said"]
+    assert "--license" in refused["said"]
+    assert REPO not in server.repos
+    publish(environ, tmp_path / "run", REPO, "--no-xet", "--license", "CC-BY-4.0")
+    assert "license: cc-by-4.0" in server.read(REPO, "README.md").decode()
+
+
+UNLICENSED = """\
+name: unlicensed
+seed: 7
+stages:
+  attempts:
+    use: import
+    path: rows.jsonl
+    license: unknown
+    problem: {statement: q, reference: a}
+    attempts: [{teacher: me, text: a}]
+  verdicts: {use: verify, from: attempts, verifier: numeric}
+  dataset: {use: publish, from: verdicts, statuses: [correct, no_answer, incorrect]}
+"""
 
 
 def test_an_unchanged_release_sends_nothing(server, environ, base):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from publishing import assert_whole, digests, publish, rows_of_folder, start
 
-pytest.importorskip("s3fs", reason="pip install 'tracefactory[s3]'")
-pytest.importorskip("moto", reason="the test extra has it")
+pytest.importorskip("s3fs", reason="NOT TESTED: S3: pip install 'tracefactory[s3]'")
+pytest.importorskip("moto", reason="NOT TESTED: S3: pip install 'moto[server]'")
 
 
 def free_port() -> int:

@@ -148,6 +148,7 @@ def manifest(parts, **changes):
         seed=7,
         title="Made by hand",
         license=None,
+        repository=None,
         parent_release=None,
         funnel={
             "problems.problems": rows.get("rl", 0),
@@ -257,6 +258,7 @@ def harmful():
         tracefactory=evil,
         schema_version=evil,
         license=evil,
+        repository=None,
         parent_release=evil,
         recipe={**RECIPE, "description": evil, "notes": HARM},
         rejected_rows=every,

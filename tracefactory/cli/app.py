@@ -249,7 +249,7 @@ def publish(
         bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
     ] = False,
     tag: Annotated[
-        str | None, typer.Option(help="Hub: name the release. [default: r-<hash>]")
+        str | None, typer.Option(help="Hub: a name for the release; else r- and its hash.")
     ] = None,
     xet: Annotated[
         bool, typer.Option("--xet/--no-xet", help="Hub: send chunks (Xet), or whole files.")

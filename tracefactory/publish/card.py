@@ -61,6 +61,8 @@ def card(manifest: Manifest, contents: Mapping[str, str]) -> str:
         .render(
             title=manifest.title,
             m=manifest,
+            place=manifest.repository or "PATH_TO_THIS_FOLDER",
+            audited=f"hf://datasets/{manifest.repository}" if manifest.repository else ".",
             contents=contents,
             configs=configs,
             sft=_first(configs, "sft"),

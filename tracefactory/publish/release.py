@@ -222,7 +222,7 @@ def texts(
     """
     found = {MANIFEST: manifest.to_bytes()}
     found |= {record_name(shard.path): _pretty(shard.to_json()) for shard in shards}
-    found["dataset_info.json"] = _pretty(dataset_info(manifest.configs))
+    found["dataset_info.json"] = _pretty(dataset_info(manifest.configs, manifest.repository))
     found[croissant.NAME] = croissant.croissant(manifest)
     found["report.html"] = report(manifest, shards, choose(lying, _sha256(found[MANIFEST])))
     table = bytes(parquet_bytes(stats_table(shards), published=True))
@@ -280,6 +280,7 @@ def _manifest(
         seed=recipe.seed,
         title=config.title or recipe.name,
         license=config.license,
+        repository=None,
         parent_release=None,
         funnel=funnel(recipe, totals, configs),
         rejected_rows=_rejected(totals),

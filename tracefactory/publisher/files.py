@@ -24,6 +24,8 @@ RELEASES = "releases"
 class Files:
     """A folder, a bucket, or whatever else fsspec has a name for."""
 
+    repository: str | None = None
+
     def __init__(self, url: str, show: Show) -> None:
         """Args: `s3://bucket/name`, `file:///...`, or a path."""
         self.name = url

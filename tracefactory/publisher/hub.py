@@ -56,6 +56,7 @@ class Hub:
     ) -> None:
         """Args: `org/name`; whether to make it private (None: yes, but take it as it is)."""
         self.name = name
+        self.repository: str | None = name
         self._api = hub_api(xet)
         self._show, self._private, self._tag = show, private, tag
         self._xet, self._stalled_after_s = xet, stalled_after_s

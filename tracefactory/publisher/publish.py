@@ -67,8 +67,8 @@ def publish(
         ResourceError: the target cannot be reached, or moved meanwhile.
     """
     local = open_local(dataset)
-    if license is not None:
-        local = replace(local, manifest=replace(local.manifest, license=license))
+    manifest = replace(local.manifest, repository=target.repository)
+    local = replace(local, manifest=replace(manifest, license=license or manifest.license))
     check_licence(local.manifest)
     with tempfile.TemporaryDirectory(prefix="tracefactory-publish-") as work:
         show.at(f"look at {target.name}")

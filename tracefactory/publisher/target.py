@@ -53,6 +53,8 @@ class Target(Protocol):
     """A place where releases are published: readers see one release, then the next, no mixture."""
 
     name: str
+    repository: str | None
+    """`org/name` on the Hub; None: it is no Hub."""
 
     def head(self, work: Path) -> Head | None:
         """The release that is there; None: nothing is. `work` is a folder for what is loaded.
