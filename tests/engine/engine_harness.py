@@ -90,7 +90,7 @@ class Live:
     def text(self) -> str:
         return self.log.read_text()
 
-    def wait(self, timeout: float = 90) -> int:
+    def wait(self, timeout: float = 300) -> int:
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -173,7 +173,7 @@ def run(
     *words: str,
     env: Mapping[str, str] | None = None,
     code: int = 0,
-    timeout: float = 90,
+    timeout: float = 300,
 ) -> str:
     """Run to the end; what it said."""
     with started(recipe, folder, *words, env=env) as live:

@@ -52,7 +52,7 @@ def tree_files():
     """What must ship, by the name it ships under."""
     found = {"tracefactory/py.typed": ROOT / "tracefactory/py.typed"}
     for path in (ROOT / "tracefactory").rglob("*"):  # goes into no link
-        if path.suffix in (".py", ".j2"):
+        if path.suffix in (".py", ".j2", ".css", ".js"):
             found[str(path.relative_to(ROOT))] = path
     for room in ROOMS:
         for path in (ROOT / room).rglob("*"):
@@ -88,7 +88,7 @@ def test_the_wheel_takes_no_other_name(wheel_files):
     (info,) = tops - {"tracefactory"}
     assert info.startswith("tracefactory-")
     assert info.endswith(".dist-info")
-    assert not any("test" in Path(name).name for name in wheel_files)
+    assert not any(Path(name).name.startswith(("test_", "conftest")) for name in wheel_files)
 
 
 def test_the_wheel_says_its_licence_and_its_one_command(built):

@@ -10,6 +10,7 @@ Not here: which points, what precision and what an overlap is worth (agreement.p
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import RLock
 
 from flint import acb, arb, ctx, fmpq, fmpz
 
@@ -19,15 +20,20 @@ NAN = arb.nan()
 MAX_PRECISION = 32_768
 
 
+_ONE_AT_A_TIME = RLock()
+"""All threads of a process share flint's precision."""
+
+
 @contextmanager
 def precision(bits: int) -> Generator[None]:
-    """Work at that many bits within the block."""
-    before = ctx.prec
-    ctx.prec = bits
-    try:
-        yield
-    finally:
-        ctx.prec = before
+    """Work at that many bits within the block; one thread at a time."""
+    with _ONE_AT_A_TIME:
+        before = ctx.prec
+        ctx.prec = bits
+        try:
+            yield
+        finally:
+            ctx.prec = before
 
 
 def weights(graph: Graph, order: Sequence[int]) -> tuple[int, int, int]:
