@@ -290,7 +290,7 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
-        end = f"exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
+        end = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
         last_line = self._last_words.decode("utf-8", "replace").strip().rpartition("\n")[2]
         self.epitaph = f"{end}: {last_line}"[:_MAX_DETAIL_CHARS] if last_line else end
         self._let_go()
@@ -347,8 +347,7 @@ def _outcome(word: str, value: Json) -> Outcome:
     return Outcome("memory" if word == "memory" else "raised", detail=str(value))
 
 
-def signal_name(number: int) -> str:
-    """`SIGKILL` for 9."""
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal has no name

@@ -238,6 +238,19 @@ WRITING = [
              "        socket.send_fds(kept[-1][0], [b'x'], [file.fileno()])\n"
              "    time.sleep(0.1)\n"
              "return got > 120 << 20", reasons={"wrong_answer", "output_limit"}),
+    _attempt("filling files of a thread whose process seems to have ended",
+             "import threading\n"
+             "def fill():\n"
+             "    kept, got = [], 0\n"
+             "    for number in range(10):\n"
+             "        kept.append(open(str(number), 'wb'))\n"
+             "        os.unlink(str(number))\n"
+             "        got += kept[-1].write(bytes(20 << 20))\n"
+             "        time.sleep(0.1)\n"
+             "    print('escaped' if got > 120 << 20 else 'held', flush=True)\n"
+             "    os._exit(0)\n"
+             "threading.Thread(target=fill).start()\n"
+             "libc.syscall(60, 0)", reasons={"wrong_answer", "output_limit"}),
     _attempt("filling folders beyond the length of paths",
              "got = 0\n"
              "for number in range(200):\n"

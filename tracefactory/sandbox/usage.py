@@ -17,6 +17,7 @@ from tracefactory.sandbox.remove import FOLDER
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _BLOCK = 512
+_EXITING = 0x4
 _MAX_ENTRIES, _MAX_DEPTH = 4096, 64
 """As many files as the file system of the other rungs holds; folders within folders."""
 _UNLINKED = re.compile(
@@ -45,8 +46,7 @@ def disk_bytes(folder: str, pidfd: int) -> float:
     try:
         disk.add_folder(folder, None, 0)
         for pid in _tree(pidfd):
-            disk.add_open(pid)
-            disk.add_mapped(pid)
+            disk.add_process(pid)
     except (PermissionError, _TooMany):
         return math.inf
     return sum(disk.files.values())
@@ -89,25 +89,37 @@ class _Disk:
             if stat.S_ISDIR(found.st_mode):
                 inner.append(entry.name)
 
-    def add_open(self, pid: int) -> None:
-        """Unlinked, and open in any of its threads."""
+    def add_process(self, pid: int) -> None:
+        """Files without names that it holds. Each thread may have files of its own."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for task in os.listdir(f"/proc/{pid}/task"):
-                fds = f"/proc/{pid}/task/{task}/fd"
-                for fd in os.listdir(fds):
-                    with contextlib.suppress(FileNotFoundError):
-                        found = os.stat(f"{fds}/{fd}")
-                        if stat.S_ISREG(found.st_mode) and not found.st_nlink:
-                            self.files[found.st_ino] = found.st_blocks * _BLOCK
+                self._add_thread(f"/proc/{pid}/task/{task}")
 
-    def add_mapped(self, pid: int) -> None:
-        """Unlinked, and in its memory; a part that is not mapped does not count."""
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            with open(f"/proc/{pid}/maps", "rb") as file:
-                text = file.read()
-            for start, end, offset, inode in _UNLINKED.findall(text):
-                size = int(end, 16) - int(start, 16) + int(offset, 16)
-                self.files[int(inode)] = max(size, self.files.get(int(inode), 0))
+    def _add_thread(self, place: str) -> None:
+        """One that is ending may not be looked at, and need not."""
+        try:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                self._add_open(f"{place}/fd")
+                self._add_mapped(f"{place}/maps")
+        except PermissionError:
+            if not _is_ending(place):
+                raise
+
+    def _add_open(self, fds: str) -> None:
+        """Unlinked, and open."""
+        for fd in os.listdir(fds):
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(f"{fds}/{fd}")
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                    self.files[found.st_ino] = found.st_blocks * _BLOCK
+
+    def _add_mapped(self, maps: str) -> None:
+        """Unlinked, and in memory; a part that is not mapped does not count."""
+        with open(maps, "rb") as file:
+            text = file.read()
+        for start, end, offset, inode in _UNLINKED.findall(text):
+            size = int(end, 16) - int(start, 16) + int(offset, 16)
+            self.files[int(inode)] = max(size, self.files.get(int(inode), 0))
 
 
 def _tree(pidfd: int) -> Iterator[int]:
@@ -119,6 +131,16 @@ def _tree(pidfd: int) -> Iterator[int]:
         if pid > 0:
             yield pid
             waiting += children(pid)
+
+
+def _is_ending(place: str) -> bool:
+    """Gone, waited for, or on its way: its flags say PF_EXITING."""
+    try:
+        with open(f"{place}/stat", encoding="ascii", errors="replace") as file:
+            state, *fields = file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "ZX" or bool(int(fields[5]) & _EXITING)
 
 
 def _adopted(first: int) -> list[int]:

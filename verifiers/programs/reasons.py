@@ -14,7 +14,6 @@ import re
 import signal
 from typing import NamedTuple
 
-from tracefactory.killable import signal_name
 from tracefactory.sandbox.limits import Limits
 from tracefactory.sandbox.results import Called, Ending, Tested
 from tracefactory.verifiers.programs.wanted import BadTests
@@ -50,7 +49,7 @@ def of_ending(ending: Ending, limits: Limits) -> Finding | None:
         used_up = ending.cpu_s >= _CPU_USED_UP * math.ceil(limits.cpu_s)
         if ending.signal == signal.SIGXCPU or (ending.signal == signal.SIGKILL and used_up):
             return Finding("timeout_cpu", _limit("timeout_cpu", limits))
-        return Finding("crashed", {"signal": signal_name(ending.signal)})
+        return Finding("crashed", {"signal": _signal_name(ending.signal)})
     return Finding("runtime_error", facts) if ending.exit_code else None
 
 
@@ -156,6 +155,14 @@ def _limit(reason: str, limits: Limits) -> dict[str, object]:
         "process_limit": {"processes": limits.processes},
     }
     return {"limit": of[reason]} if reason in of else {}
+
+
+def _signal_name(number: int) -> str:
+    # As in killable.py, which needs packages; this file is used where there are none.
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def short(text: str) -> str:
