@@ -119,6 +119,7 @@ _DASK: Mapping[str, Any] = {
     "distributed.worker.memory.target": False,  # results are receipts: nothing to spill
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
+    "distributed.deploy.lost-worker-timeout": "365 days",  # on busy cores a start takes minutes
     "distributed.comm.timeouts.connect": "60s",
     "distributed.comm.timeouts.tcp": "120s",
     "distributed.logging.distributed": "error",  # the driver says what matters
@@ -148,8 +149,16 @@ def _interrupts_kept_from_children() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_MAX_REPLACED = 8
+"""Workers of our own replaced since something last ended, before the cluster is given up."""
+
+
 class DaskPool:
-    """A Dask cluster: its own processes on this machine, or one to attach to."""
+    """A Dask cluster: its own processes on this machine, or one to attach to.
+
+    A worker that dies is started again by its nanny, which gives up when the new one dies while
+    it starts; then both are replaced here. Workers of a cluster attached to are its owner's.
+    """
 
     def __init__(self, workers: int | None = None, scheduler: str | None = None) -> None:
         """Start or reach the cluster.
@@ -194,6 +203,7 @@ class DaskPool:
         self._queue: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._futures: dict[str, Any] = {}
         self._serial = 0
+        self._replaced = 0
 
     @staticmethod
     def _attach(client: Any, scheduler: str) -> Any:
@@ -248,11 +258,42 @@ class DaskPool:
                         "the connection to the Dask scheduler is gone. Nothing finished is lost: "
                         "give the same command again."
                     ) from None
+                self._replace_given_up()
                 return
+            self._replaced = 0
             deadline = 0.0  # what else has ended by now, without waiting
             # Before the yield: the caller may submit the same tag again, or leave the loop.
             self._futures.pop(tag, None)
             yield tag, self._end_of(future)
+
+    def _replace_given_up(self) -> None:
+        """Start new workers for those that ended for good; else a run would wait for them for ever.
+
+        Raises:
+            ResourceError: the new ones end too.
+        """
+        if self._cluster is None:
+            return
+        from distributed.core import Status
+
+        nannies: dict[object, Any] = self._cluster.workers
+        ended = [
+            name
+            for name, nanny in list(nannies.items())
+            if nanny.status in (Status.closed, Status.failed)
+        ]
+        if not ended:
+            return
+        self._replaced += len(ended)
+        if self._replaced > _MAX_REPLACED:
+            raise ResourceError(
+                f"the last {self._replaced} worker processes died while they started; is the "
+                "machine out of memory or processes? Nothing finished is lost: give the same "
+                "command again, or with --inline to see what they die of."
+            )
+        for name in ended:
+            nannies.pop(name, None)
+        self._cluster.scale(self.workers)  # opens what is specified and not there
 
     def _end_of(self, future: Any) -> End:
         from distributed.scheduler import KilledWorker

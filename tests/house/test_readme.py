@@ -20,7 +20,7 @@ def test_it_has_exactly_two_commands_for_newcomers_one_line_each():
     commands = [line for line in README.splitlines() if line.startswith("python3 -m venv")]
     assert [command.rpartition("/")[2] for command in commands] == [
         "tracefactory run quickstart",
-        "pytest",
+        "pytest -n auto",
     ]
 
 

@@ -15,7 +15,7 @@ from tracefactory.sandbox.limits import Limits
 
 
 class FusionServer(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False  # joined at the end: a late one would start a zygote nobody closes
 
     def __init__(self, pool):
         super().__init__(("127.0.0.1", 0), Handler)
