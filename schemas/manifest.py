@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """Of all records and views. Any change of a column raises it, and a golden copy shows the diff."""
 
 LENGTH_EDGES = (0, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
@@ -112,6 +112,8 @@ class Stats:
     """Rows per bin of RATE_EDGES."""
     unrated: int = 0
     """Rows without a pass rate."""
+    probes: Mapping[str, int] = field(default_factory=Counts)
+    """Probes by `kind.outcome` (`probes` only): `alter.moved`, `truncate.stayed`."""
 
     def merge(self, other: "Stats") -> "Stats":
         """The figures of both sets of rows together."""
@@ -205,6 +207,11 @@ SHARD_STATS_SCHEMA = pa.schema(
         pa.field("truncated", pa.int64()),
         pa.field("limited_by_clock", pa.int64()),
         pa.field("reasoning_chars", pa.int64()),
+        # Of the config `probes`; null elsewhere. Low and high: Wilson's 95 % interval.
+        pa.field("probe_n", pa.int64()),
+        pa.field("probe_moved", pa.int64()),
+        pa.field("probe_moved_low", pa.float64()),
+        pa.field("probe_moved_high", pa.float64()),
         pa.field("stats", pa.string()),  # JSON: all of Stats, for the fold
     ]
 )
@@ -239,6 +246,10 @@ class Manifest:
     """Per config and split: files, rows, and Stats (the fold of its shards)."""
     files: Sequence[Mapping[str, Any]]
     """Every shard: path, sha256, bytes, rows."""
+    proof: Mapping[str, Any] | None = None
+    """What small models trained on these rows learnt (schemas/proof.py); None: nobody tried."""
+    loop: Mapping[str, Any] | None = None
+    """How a model went that was its own teacher (schemas/proof.py); None: of no loop."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

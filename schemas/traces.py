@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tracefactory.schemas.probe import PROBE_SCHEMA
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -203,6 +205,15 @@ PREFERENCE_SCHEMA = pa.schema(
     ]
 )
 
+PROBES_SCHEMA = pa.schema(
+    [
+        # Nullable, as in all views: not every reader keeps the difference.
+        *(pa.field(field.name, field.type) for field in PROBE_SCHEMA),
+        pa.field("recipe_id", pa.string()),
+        pa.field("content_sha256", pa.string()),
+    ]
+)
+
 VIEW_SCHEMAS: dict[str, pa.Schema] = {
     "sft": SFT_SCHEMA,
     "sft_reasoning": SFT_REASONING_SCHEMA,
@@ -210,4 +221,5 @@ VIEW_SCHEMAS: dict[str, pa.Schema] = {
     "pretrain": PRETRAIN_SCHEMA,
     "preference": PREFERENCE_SCHEMA,
     "rejected": REJECTED_SCHEMA,
+    "probes": PROBES_SCHEMA,
 }

@@ -112,6 +112,14 @@ def count(statement: str, response: str) -> StepCounts:
     return StepCounts(true, rounded, repaired, wrong, uncheckable, evidence)
 
 
+def found(statement: str, response: str) -> list[Step]:
+    """The steps of a response in their order, each with where it stands and how it came out.
+
+    None is `repaired` here: whether a later line puts one right is for `count` to say.
+    """
+    return sorted(step for _, steps in _steps_by_line(statement, response) for step in steps)
+
+
 def _steps_by_line(statement: str, response: str) -> list[tuple[bool, list[Step]]]:
     """The steps of every line that has any, and whether it is a `Recheck:` line."""
     has_congruence = "≡" in response or "\\equiv" in response

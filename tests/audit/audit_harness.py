@@ -18,6 +18,7 @@ from tracefactory.cluster import InlinePool
 from tracefactory.publish.release import SUMS, over_shards, record_name, texts
 from tracefactory.publish.rows import content_digest
 from tracefactory.publish.stats import stats_of
+from tracefactory.rates import COUNTED
 from tracefactory.schemas.manifest import Manifest, ShardStats
 from tracefactory.schemas.traces import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import Verdict
@@ -48,6 +49,9 @@ stages:
     shard: {rows: 120}
     views: [sft, sft_reasoning, rl, pretrain, preference, rejected]
 """
+
+
+_RATED = ("sft", "rejected", "rl")
 
 
 def nothing_told(*_):
@@ -128,6 +132,45 @@ class Forger:
                 break
         assert changed
         return changed
+
+    def move(self, source, target, where, most=1):
+        """Take the first rows that are so out of a view and put them into another; their rows."""
+        moved = []
+        for path in self.shards(source):
+            rows = self.rows(path)
+            picked = [row for row in rows if where(row)][: most - len(moved)]
+            if picked:
+                self.put_rows(path, [row for row in rows if row not in picked])
+            moved += picked
+        assert moved
+        path = self.shards(target)[0]
+        names = VIEW_SCHEMAS[self.records[path].config].names
+        rows = [{name: row.get(name) for name in names} for row in moved]
+        self.put_rows(path, [*self.rows(path), *rows])
+        return moved
+
+    def rates_right(self, over):
+        """Attempts, correct ones, pass rates and difficulties, counted again over all traces."""
+        tables = {p: self.rows(p) for p in self.records if p.split("/")[0] in _RATED}
+        traces = [r for p, rows in tables.items() if not p.startswith("rl/") for r in rows]
+        groups = {}
+        for row in traces:
+            groups.setdefault(row["id"].rpartition("/")[0], []).append(row)
+            groups.setdefault(row["problem_id"], []).append(row)
+        for path, rows in tables.items():
+            for row in rows:
+                key = row["problem_id"] if path.startswith("rl/") else row["id"].rpartition("/")[0]
+                mine = {r["id"]: r for r in groups.get(key, [])}.values()
+                counted = [r for r in mine if r["attempt_index"] < over and r["status"] in COUNTED]
+                right = sum(r["status"] == "correct" for r in counted)
+                rate = right / len(counted) if counted else None
+                row["pass_rate"], row["n_attempts"] = rate, len(mine)
+                row["difficulty"] = None if rate is None else 1 - rate
+                if path.startswith("rl/"):
+                    row["n_correct"] = sum(r["status"] == "correct" for r in mine)
+                    row["n_correct"] = row["n_correct"] if mine else None
+                    row["n_attempts"] = len(mine) or None
+            self.put_rows(path, rows)
 
     def finish(self, **manifest):
         """Make everything right that follows from shards, records and manifest."""

@@ -4,18 +4,20 @@ import json
 import os
 
 import orjson
+import polars as pl
 import pytest
 from audit_harness import kill_this_process
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracefactory.audit.by_recipe import _let_in, _passes
 from tracefactory.audit.crew import Job, ends
 from tracefactory.audit.faults import differences
 from tracefactory.audit.inside import Unsafe, path_of, read_bytes, walk
 from tracefactory.audit.interval import wilson
 from tracefactory.audit.planted import wrong_answers, wrong_programs
 from tracefactory.audit.recheck import spans
-from tracefactory.audit.recipe_says import recipe_says
+from tracefactory.audit.recipe_says import RecipeSays, recipe_says
 from tracefactory.audit.traces import Span, read_verdict
 from tracefactory.cluster import DaskPool, Died, Done
 from tracefactory.trusted import Refused, find_checker, safe_options
@@ -168,6 +170,42 @@ def test_any_recipe_can_be_read(data):
     recipe_says({"stages": data})
     recipe_says({"stages": {"a": {"use": "generate", "attempts": data, "instruction": data}}})
     recipe_says({"stages": {"a": {"use": "verify", "also": data, "from": data}}})
+
+
+@pytest.mark.parametrize(
+    ("rule", "passes"),
+    [
+        ("status = 'correct'", [True, False, True]),
+        ("STATUS = 'correct'", None),  # Polars has no such column: so nothing is said
+        ("n_false_steps = 0", [True, True, False]),  # not counted is not passed
+        ("n_reasoning_chars between 40 and 20000", [True, False, True]),
+        ("status IN ('correct', 'undecided')", [True, False, True]),
+        ("difficulty > 0.2", [False, True, True]),
+        ("difficulty <= 0.2", [True, False, False]),
+        ("status = 7", None),
+        ("n_true_steps >= 2", None),
+        ("status = 'correct' or 1 = 1", None),
+        ("(((" * 10_000, None),
+        ("read_csv('/etc/passwd')", None),
+    ],
+)
+def test_only_the_plainest_rules_are_asked(rule, passes):
+    rows = pl.DataFrame({
+        "status": ["correct", "incorrect", "correct"], "n_false": [0, 0, None],
+        "attempt_index": [0, 1, 2], "n_attempts": [3, 3, 3], "pass_rate": [0.8, 0.5, 0.25],
+        "n_reasoning": [40, 39, 100], "n_answer": [1, 1, 1],
+    }, schema_overrides={"pass_rate": pl.Float32})  # fmt: skip
+    found = _passes(rows, rule)
+    assert (None if found is None else found.to_list()) == passes
+
+
+def test_braces_of_somebody_s_recipe_are_no_form_to_be_filled_in():
+    rows = pl.DataFrame(
+        {"path": ["sft/x"], "config": ["sft"], "row": [0], "id": ["i"], "status": ["odd"]}
+    )
+    says = RecipeSays(statuses=frozenset({"{nothing} {0} {"}))
+    (fault,) = _let_in(rows, says)
+    assert "{nothing} {0} {" in fault.expected
 
 
 @given(plain, plain)

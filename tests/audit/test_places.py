@@ -1,6 +1,9 @@
 """What can be audited and where it may lie; and Parquet of others; and what is shown."""
 
+import os
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import fsspec
@@ -9,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from audit_harness import Forger, audited
+from conftest import COMMAND
 
 from tracefactory.audit.asked import Asked
 from tracefactory.audit.place import opened
@@ -74,6 +78,20 @@ def test_a_place_of_fsspec_is_fetched_under_safe_names(honest, tmp_path, capsys)
     store.rm("/audited", recursive=True)
 
 
+@pytest.mark.parametrize("target", ["hf://datasets/x", "hf://org/name", "s3://nobucket/x"])
+def test_what_cannot_be_fetched_is_an_error_and_no_accident(target, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(SourceError), opened(target, None, foreign=False):
+        pass
+
+
+def test_a_download_of_what_is_here_is_refused(honest, tmp_path):
+    with pytest.raises(RecipeError, match="--download"):
+        audit_command(str(honest), Asked(), NO_COLUMNS, 0.0, None, True, tmp_path / "x", 3, False)
+
+
 @pytest.mark.parametrize("text", ["../../etc\n", "/etc", "releases/../x", "", "x" * 300])
 def test_latest_is_not_followed_elsewhere(honest, tmp_path, text):
     published(honest, tmp_path)
@@ -109,6 +127,24 @@ def test_a_shard_of_anything_is_a_fault(forger, data):
     forger.write(path, data)
     outcome = audited(forger.folder, Asked(planted=5))
     assert {"file_sha256", "unreadable"} <= {f.check for f in outcome.faults if f.file == path}
+
+
+@pytest.mark.parametrize("how", ["--inline", "--workers=1"])
+def test_told_to_end_it_says_so_and_leaves_no_temporary_folder(honest, tmp_path, how):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [COMMAND, "audit", f"file://{honest}", how],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while process.poll() is None and not list(temporary.glob("tracefactory-*/fetched/*.html")):
+            time.sleep(0.002)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert list(temporary.glob("tracefactory-audit-*")) == []
 
 
 # --- Parquet of others ---------------------------------------------------------------------------
@@ -177,6 +213,57 @@ def test_a_checker_that_cannot_work_here_makes_no_verdict(foreign, capsys):
     assert found["recheck"]["unchecked"] == {"its checker cannot run here: sandbox_unavailable": 40}
 
 
+def test_without_a_statement_rows_are_judged_as_well(foreign, capsys):
+    code, found = audit(foreign, capsys, COLUMNS._replace(statement=None, verdict=None))
+    assert (code, found["recheck"]["now"]) == (0, {"correct": 32, "incorrect": 8})
+
+
+@pytest.mark.parametrize("verdict", [None, "said.right"])
+def test_where_every_row_crashes_the_checker_nothing_is_sound(foreign, capsys, verdict):
+    columns = COLUMNS._replace(verdict=verdict, options=("nosuch=1",))
+    code, found = audit(foreign, capsys, columns)
+    assert code == 7
+    (reason,) = found["recheck"]["unchecked"]
+    assert "nosuch" in found["recheck"]["unchecked_words"][reason]
+    assert command(foreign, columns) == 7
+    shown = capsys.readouterr().out
+    assert "INCONCLUSIVE: no row was judged" in shown
+    assert "nosuch" in shown
+
+
+def test_a_verdict_that_nobody_can_read_is_compared_with_nothing(foreign, capsys):
+    code, found = audit(foreign, capsys, COLUMNS._replace(verdict="q"))
+    assert (code, found["recheck"]["compared"]) == (7, 0)
+
+
+def test_a_table_without_rows_is_nothing_to_audit(foreign):
+    empty = pq.read_table(foreign).slice(0, 0)
+    pq.write_table(empty, foreign)
+    with pytest.raises(SourceError, match="no rows"):
+        command(foreign, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (Asked(key=Path(__file__)), "--key"),
+        (Asked(expect="0" * 12), "--expect"),
+        (Asked(recheck=False, planted=0), "--planted 0"),
+    ],
+)
+def test_of_plain_parquet_nothing_is_asked_that_does_not_bind(foreign, asked, word):
+    with pytest.raises(RecipeError, match=word):
+        command(foreign, COLUMNS, asked)
+
+
+@pytest.mark.parametrize(
+    "asked", [Asked(expect=""), Asked(expect="zzz"), Asked(expect="0" * 7), Asked(key=Path("no"))]
+)
+def test_of_a_release_nothing_is_asked_that_does_not_bind(honest, asked):
+    with pytest.raises(RecipeError, match=r"--expect|--key"):
+        command(honest, asked=asked)
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -227,15 +314,17 @@ def test_a_sound_one_says_so(honest: Path, capsys):
     code = command(honest)
     shown = capsys.readouterr().out
     assert code == 0
-    assert shown.splitlines()[-2] == "SOUND"
+    assert "SOUND" in shown.splitlines()
+    assert "--seed" in shown.splitlines()[-1]
     assert "agreement 100.00 %" in shown
     assert "10 of 10 planted wrong answers were caught" in shown
 
 
 def test_it_is_the_same_on_workers(honest, capsys):
-    alone = audit(honest, capsys)
-    assert command(honest, as_json=True, inline=False) == 0
+    asked = Asked(planted=10, seed="mine")
+    alone = audit(honest, capsys, asked=asked)
+    assert command(honest, asked=asked, as_json=True, inline=False) == 0
     beside = orjson.loads(capsys.readouterr().out)
-    for part in ("integrity", "recheck"):
+    for part in ("seed", "integrity", "recheck"):
         assert beside[part] == alone[1][part]
     assert beside["planted"]["caught"] == alone[1]["planted"]["caught"]

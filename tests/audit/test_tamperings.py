@@ -23,7 +23,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracefactory.audit.asked import Asked
+from tracefactory.audit.place import Place
 from tracefactory.audit.statements import read_sums
+from tracefactory.cli.audit_shown import show
 from tracefactory.errors import Exit
 from tracefactory.publish.attestation import sign
 from tracefactory.store.files import parquet_bytes
@@ -43,12 +45,24 @@ def test_an_honest_release_is_sound(honest):
     assert outcome.exit_code(0.0) is Exit.DONE
 
 
-def test_a_sample_follows_from_the_manifest_alone(honest):
-    first, second = (audited(honest, Asked(sample=15, planted=0)) for _ in range(2))
+def test_a_sample_follows_from_the_auditor_s_seed(honest):
+    first, second = (audited(honest, Asked(sample=15, planted=0, seed="mine")) for _ in range(2))
     assert first.sampled
     assert first.found.rows == 15
     assert first.found.now == second.found.now
     assert first.agreement().low < 1.0
+
+
+def test_nobody_who_makes_a_release_can_know_which_rows_are_drawn(forger):
+    """With a draw that follows from the manifest, titles could be tried until it misses a row."""
+    seeds = {Asked().drawn_with() for _ in range(100)}
+    assert len(seeds) == 100
+    assert all(len(seed) >= 16 for seed in seeds)
+    (wrong,) = forger.edit("sft", lambda row: row.update(final_answer="no"))
+    forger.finish()
+    asked = (Asked(sample=150, planted=0, seed=str(number)) for number in range(6))
+    caught = [any(wrong in f.found for f in audited(forger.folder, a).faults) for a in asked]
+    assert set(caught) == {True, False}
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -293,6 +307,154 @@ def shard_outside_the_folder(forger):
     return "shard_name", MANIFEST
 
 
+# --- A release that contradicts its own recipe, or its own other columns -------------------------
+
+
+def incorrect_rows_let_into_sft(forger):
+    forger.move("rejected", "sft", lambda row: row["status"] == "incorrect", most=5)
+    forger.finish()
+    return "row_status", "sft/"
+
+
+def false_steps_let_into_sft(forger):
+    forger.edit("sft", lambda row: row.update(n_false_steps=2))
+    forger.finish()
+    return "row_filtered", "sft/"
+
+
+def duplicates_let_into_sft(forger):
+    forger.move("rejected", "sft", lambda row: row["dropped_by"] == "unique", most=5)
+    forger.finish()
+    return "row_text_repeated", "sft/"
+
+
+def asked_problem(forger):
+    """A problem with traces in sft, in rl/train."""
+    asked = {row["problem_id"] for path in forger.shards("sft") for row in forger.rows(path)}
+    return lambda row: row["problem_id"] in asked
+
+
+def trained_problem_called_held_out(forger):
+    train, test = forger.shards("rl"), [p for p in forger.shards("rl") if "/test-" in p]
+    asked = asked_problem(forger)
+    path = next(p for p in train if "/train-" in p and any(map(asked, forger.rows(p))))
+    rows = forger.rows(path)
+    one = next(filter(asked, rows))
+    forger.put_rows(path, [row for row in rows if row is not one])
+    forger.put_rows(test[0], [*forger.rows(test[0]), one])
+    forger.finish()
+
+
+def its_traces_are_in_sft(forger):
+    trained_problem_called_held_out(forger)
+    return "row_held_out", "sft/"
+
+
+def it_has_attempts_in_rl(forger):
+    trained_problem_called_held_out(forger)
+    return "problem_asked", "rl/test"
+
+
+def attempts_taken_away(forger, gone):
+    """And pass rates, counts and difficulties made right, as well as the funnel."""
+    for path in forger.shards("rejected"):
+        forger.put_rows(path, [row for row in forger.rows(path) if not gone(row)])
+    forger.rates_right(over=2)
+    forger.finish()
+
+
+def failures_taken_away(forger):
+    attempts_taken_away(forger, lambda row: row["status"] == "incorrect")
+    return "row_attempt_index", "sft/"
+
+
+def last_failures_taken_away(forger):
+    attempts_taken_away(
+        forger, lambda row: row["status"] == "incorrect" and row["attempt_index"] == 1
+    )
+    return "row_too_few_attempts", "sft/"
+
+
+def easy_made_hard(forger):
+    forger.edit("sft", lambda row: row.update(difficulty=0.99), most=10)
+    forger.finish()
+    return "row_difficulty", "sft/"
+
+
+def difficulty_of_nothing(forger):
+    forger.edit("rl", lambda row: row.update(difficulty=float("nan")), lambda r: r["n_attempts"])
+    forger.finish()
+    return "row_difficulty", "rl/"
+
+
+def difficulty_without_a_rate(forger):
+    forger.edit("rl", lambda row: row.update(pass_rate=None), lambda row: row["n_attempts"])
+    forger.finish()
+    return "row_difficulty", "rl/"
+
+
+def more_than_all(forger):
+    forger.edit("rl", lambda row: row.update(pass_rate=1.5, difficulty=-0.5))
+    forger.finish()
+    return "row_pass_rate", "rl/"
+
+
+def weaker_checker(forger):
+    for config in ("sft", "sft_reasoning", "pretrain", "rejected"):
+        for path in forger.shards(config):
+            rows = forger.rows(path)
+            for row in rows:
+                row["verifier"] = "tracefactory.verifiers.choice:verify@1"
+            forger.put_rows(path, rows)
+    forger.finish()
+    return "row_verifier", "sft/"
+
+
+def seed_made_up(forger):
+    forger.edit("sft", lambda row: row.update(seed=1))
+    forger.finish()
+    return "row_seed", "sft/"
+
+
+def tokens_made_up(forger):
+    forger.edit("pretrain", lambda row: row.update(token_count=10**9))
+    forger.finish()
+    return "pretrain_differs", "pretrain/"
+
+
+def figures_of_one_shape(forger):
+    forger.edit("sft_reasoning", lambda row: row.update(n_true_steps=99))
+    forger.finish()
+    return "sft_reasoning_differs", "sft_reasoning/"
+
+
+def problem_of_another_name(forger):
+    forger.edit("rl", lambda row: row.update(id="gcd/made/up"))
+    forger.finish()
+    return "row_id", "rl/"
+
+
+def duplicate_of_nobody(forger):
+    forger.edit(
+        "rejected",
+        lambda row: row.update(drop_reason="duplicate of nobody"),
+        lambda row: row["dropped_by"] == "unique",
+    )
+    forger.finish()
+    return "row_drop_reason", "rejected/"
+
+
+def dropped_by_nobody(forger):
+    forger.edit("rejected", lambda row: row.update(dropped_by=None))
+    forger.finish()
+    return "row_dropped_by", "rejected/"
+
+
+def funnel_of_no_stage(forger):
+    forger.finish(funnel={**forger.manifest.funnel, "judges.approved": 7})
+    return "funnel", MANIFEST
+
+
 TAMPERINGS = [
     edited_statistic, edited_steps, edited_release_statistic, swapped_shards,
     swapped_shards_with_hashes_right, changed_answer_in_one_view, changed_text_in_one_view,
@@ -300,6 +462,11 @@ TAMPERINGS = [
     removed_shard_and_all_that_names_it, added_shard, added_shard_in_the_sums, edited_funnel,
     edited_recipe, row_duplicated, row_removed, pass_rate_edited, problem_made_easier,
     licence_changed_in_one_view, licence_changed_everywhere, teacher_renamed, column_added,
+    incorrect_rows_let_into_sft, false_steps_let_into_sft, duplicates_let_into_sft,
+    its_traces_are_in_sft, it_has_attempts_in_rl, failures_taken_away, last_failures_taken_away,
+    easy_made_hard, difficulty_of_nothing, difficulty_without_a_rate, more_than_all,
+    weaker_checker, seed_made_up, tokens_made_up, figures_of_one_shape, problem_of_another_name,
+    duplicate_of_nobody, dropped_by_nobody, funnel_of_no_stage,
     shards_table_edited, link_out_of_the_folder, shard_that_is_a_link, shard_outside_the_folder,
 ]  # fmt: skip
 
@@ -312,6 +479,20 @@ def test_tampering_is_caught_and_named(forger, tamper):
     assert any(c == check and f.startswith(file) for c, f in found), found
     assert all(fault.found and fault.expected for fault in outcome.faults)
     assert outcome.exit_code(1.0) is Exit.INTEGRITY
+
+
+def test_what_another_version_made_is_not_compared_and_that_is_said(forger, capsys):
+    """A forger may say so of any release: then its card can say what it likes."""
+    forger.finish(tracefactory="0.0.9")
+    forger.write("README.md", forger.read("README.md") + b"\nEndorsed by everybody.\n")
+    forger.sums_right()
+    outcome = audited(forger.folder, QUICK)
+    assert outcome.faults == []
+    assert outcome.left_out() == ["card and report were not compared", "no row was judged again"]
+    outcome.seconds["all"] = 1.0
+    show(outcome, Place("it", forger.folder), 3, 0.0, outcome.exit_code(0.0))
+    lines = capsys.readouterr().out.splitlines()
+    assert "SOUND, but card and report were not compared and no row was judged again" in lines
 
 
 # --- What only judging again can find ------------------------------------------------------------

@@ -27,6 +27,7 @@ from tracefactory.store.files import read_parquet
 from tracefactory.verifiers.extract import split_reasoning
 
 COMMAND = Path(sys.executable).with_name("tracefactory")
+VIEWS = [view for view in VIEW_SCHEMAS if view != "probes"]  # those: test_probes.py
 
 RECIPE = """\
 name: small
@@ -201,7 +202,7 @@ def test_two_releases_are_not_taken_for_one_by_the_reader_s_cache(no_filter, tmp
 
 def test_every_config_and_split_loads_whole_and_as_a_stream(loaded):
     held_out = {"rl.test", "rl.ood_negative_first", "rl.ood_six_terms", "rl.ood_seven_terms"}
-    trained = {f"{name}.train" for name in (*VIEW_SCHEMAS, "shard_stats")}
+    trained = {f"{name}.train" for name in (*VIEWS, "shard_stats")}
     assert set(loaded["small"]) == held_out | trained | {"default"}
     for name, found in loaded["small"].items():
         if name != "default":
@@ -214,7 +215,7 @@ def test_sft_is_the_default_config(loaded):
 
 
 def test_loaded_rows_are_the_rows_on_disk(loaded, small):
-    for view in VIEW_SCHEMAS:
+    for view in VIEWS:
         assert loaded["small"][f"{view}.train"]["rows"] == view_of(small, view).to_pylist()
 
 
@@ -351,7 +352,7 @@ def test_without_a_filter_only_correct_rows_reach_sft(no_filter):
 
 
 def test_shards_are_numbered_without_holes(small):
-    for view in VIEW_SCHEMAS:
+    for view in VIEWS:
         names = sorted(p.name for p in (small / "dataset" / view).glob("train-*"))
         assert len(names) == 4
         assert names == [f"train-{i:05d}.parquet" for i in range(4)]
@@ -546,7 +547,7 @@ def test_row_groups_are_counted_where_there_are_several(tmp_path):
 
 def test_the_funnel_goes_from_problems_to_published_rows(small):
     funnel = manifest_of(small)["funnel"]
-    n = {name: view_of(small, name).num_rows for name in VIEW_SCHEMAS}
+    n = {name: view_of(small, name).num_rows for name in VIEWS}
     assert next(iter(funnel)) == "problems.problems"
     assert funnel["problems.problems"] == 490
     assert funnel["attempts.attempts"] == n["sft"] + n["rejected"]

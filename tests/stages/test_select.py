@@ -186,6 +186,35 @@ def test_a_weight_does_not_put_its_rows_first_in_the_budget(tmp_path):
     assert left["rare"] < 40  # its share of the rest is about 11 in 1,000
 
 
+def test_a_row_larger_than_all_of_the_budget_is_passed_over(tmp_path):
+    """Wherever its hash puts it, it would end the budget there, and never could be kept."""
+    small = [Row(f"p{p}", 0, tokens=10) for p in range(100)]
+    huge = [Row(f"huge{p}", 0, tokens=5000) for p in range(5)]
+    for budget in (300, 999, 4999):
+        gone, n = selected(small + huge, tmp_path / str(budget), budget={"tokens": budget})
+        alone, _ = selected(small, tmp_path / f"{budget}-alone", budget={"tokens": budget})
+        assert n == min(budget // 10, 100)
+        assert gone.keys() == alone.keys() | {row.id for row in huge}
+        assert set(gone.values()) == {f"over the budget: {budget} tokens"}
+    assert selected(huge, tmp_path / "huge", budget={"tokens": 5})[1] == 0
+
+
+@pytest.mark.parametrize(
+    "weights", [{"domain": {"maht": 0.1}}, {"teacher": {"t": 1.0, "T": 0.5}}, {"source": {"S": 1}}]
+)
+def test_a_weight_that_names_what_no_row_has_is_an_error(tmp_path, weights):
+    rows = [Row("p", 0), Row("q", 0, status="incorrect")]
+    with pytest.raises(RecipeError, match="no row has it"):
+        selected(rows, tmp_path, chunks=[rows[:1], rows[1:]], weights=weights)
+
+
+def test_a_weight_of_rows_that_are_gone_or_of_one_group_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(select, "GROUP_ROWS", 1)
+    rows = [Row("p", 0), Row("q", 0, domain="code", dropped=True)]
+    shares = {"domain": {"code": 0.0, "math": 1.0, "*": 1.0}}
+    assert selected(rows, tmp_path, chunks=[rows[:1], rows[1:]], weights=shares) == ({}, 1)
+
+
 # --- what it leaves alone ------------------------------------------------------------------------
 
 
@@ -232,7 +261,7 @@ RULES = st.fixed_dictionaries(
             }
         ),
         "difficulty": st.sampled_from([{"min": 0.25}, {"max": 0.5}]),
-        "weights": st.sampled_from([{"teacher": {"a": 0.5}}, {"domain": {"*": 0.7}}]),
+        "weights": st.sampled_from([{"domain": {"math": 0.5}}, {"domain": {"*": 0.7}}]),
         "budget": st.sampled_from([{"chars": 5}, {"chars": 30}, {"chars": 500}]),
     },
 ).filter(bool)
@@ -282,6 +311,7 @@ def test_the_most_different_of_equal_texts_are_the_first():
         ({"difficulty": {"min": 0.9, "max": 0.1}}, "min is above max"),
         ({"difficulty": {"min": -1}}, "greater than or equal to 0"),
         ({"weights": {"domain": {"math": 2}}}, "less than or equal to 1"),
+        ({"budget": {"chars": 5}, "statuses": ()}, "at least 1 item"),
         ({"traces": {"per_problem": 0}}, "greater than or equal to 1"),
         ({"traces": {"per_problem": 1, "prefer": "longest"}}, "most_different"),
     ],

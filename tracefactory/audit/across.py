@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from tracefactory.audit.digests import MAX_NAMED
-from tracefactory.audit.faults import Fault, short
+from tracefactory.audit.faults import Fault, named, short
 from tracefactory.audit.shard import COPIES
 from tracefactory.publish.stats import spread
 from tracefactory.rates import COUNTED
@@ -44,8 +43,11 @@ def across_faults(
             yield from _copies(sft, rows, view, records)
     pairs = digest.filter(pl.col("config") == "preference")
     yield from _repeated(pairs, "preference")
+    probes = digest.filter(pl.col("config") == "probes")
+    yield from _repeated(probes, "probes")
     if {"sft", "rejected"} <= whole:
         yield from _pairs(traces, pairs)
+        yield from _probes(traces, probes)
     if "rl" in whole:
         yield from _against_problems(traces, problems)
     if {"sft", "rejected"} <= whole:
@@ -54,19 +56,9 @@ def across_faults(
             yield from _solved(traces, problems, rate_over)
 
 
-def _named(check: str, rows: pl.DataFrame, found: str, expected: str) -> Iterator[Fault]:
-    """The first rows of each file, named; the others counted. `found` may name a column."""
-    for (path,), group in rows.sort("path", "row").group_by("path", maintain_order=True):
-        for row in group.head(MAX_NAMED).iter_rows(named=True):
-            text = short(f"{row['id']}: {found.format(**row)}")
-            yield Fault(check, str(path), text, short(expected.format(**row)))
-        if group.height > MAX_NAMED:
-            yield Fault(check, str(path), f"{group.height - MAX_NAMED:,} more rows", "as above")
-
-
 def _repeated(rows: pl.DataFrame, where: str) -> Iterator[Fault]:
     again = rows.filter(pl.col("id64").is_duplicated())
-    yield from _named("row_id_repeated", again, "stands more than once", f"once in {where}")
+    yield from named("row_id_repeated", again, "stands more than once", f"once in {where}")
 
 
 def _copies(
@@ -74,15 +66,18 @@ def _copies(
 ) -> Iterator[Fault]:
     """A view that is `sft` in another shape."""
     alone = copy.join(sft, on="id64", how="anti")
-    yield from _named(f"{view}_alone", alone, "is not in sft", f"each row of {view} in sft")
+    yield from named(f"{view}_alone", alone, "is not in sft", f"each row of {view} in sft")
     alone = sft.join(copy, on="id64", how="anti")
-    yield from _named(f"{view}_lacks", alone, f"is not in {view}", "each row of sft there")
+    yield from named(f"{view}_lacks", alone, f"is not in {view}", "each row of sft there")
     both = copy.join(sft.unique("id64"), on="id64", how="inner", suffix="_sft")
     text = "text64" if view == "pretrain" else "split64"
     for column, what in ((text, "text"), ("maker64", "teacher, licence, status or verifier"),
                          ("origin64", "problem, domain, source or licence")):  # fmt: skip
         wrong = both.filter(pl.col(column) != pl.col(f"{column}_sft"))
-        yield from _named(f"{view}_differs", wrong, f"another {what}", "that of the row in sft")
+        yield from named(f"{view}_differs", wrong, f"another {what}", "that of the row in sft")
+    column, what = ("tokens", "token_count") if view == "pretrain" else ("rest64", "figure")
+    wrong = both.filter(pl.col(column).ne_missing(pl.col(f"{column}_sft")))
+    yield from named(f"{view}_differs", wrong, f"another {what}", "that of the row in sft")
     for (path,), rows in both.group_by("path"):
         yield from _lengths(records[str(path)], rows)
 
@@ -95,7 +90,7 @@ def _pairs(traces: pl.DataFrame, pairs: pl.DataFrame) -> Iterator[Fault]:
         ("loser64", "split64", "teacher64", "incorrect"),
     ):
         alone = pairs.join(sides, left_on=key, right_on="id64", how="anti")
-        yield from _named("pair_alone", alone, f"its {status} side", "a row of sft or rejected")
+        yield from named("pair_alone", alone, f"its {status} side", "a row of sft or rejected")
         both = pairs.join(sides, left_on=key, right_on="id64", suffix="_row")
         wrong = both.filter(
             (pl.col(text) != pl.col("text64_row"))
@@ -103,7 +98,22 @@ def _pairs(traces: pl.DataFrame, pairs: pl.DataFrame) -> Iterator[Fault]:
             | (pl.col("asked64") != pl.col("asked64_row"))
             | (pl.col("status_row") != status)
         )
-        yield from _named("pair_differs", wrong, f"its {status} side", "as the row of its id is")
+        yield from named("pair_differs", wrong, f"its {status} side", "as the row of its id is")
+
+
+def _probes(traces: pl.DataFrame, probes: pl.DataFrame) -> Iterator[Fault]:
+    """What was tampered with is a correct row of `sft` or `rejected`, of the same teacher."""
+    alone = probes.join(traces, left_on="chosen64", right_on="id64", how="anti")
+    yield from named("probe_alone", alone, "its trace", "a row of sft or rejected")
+    rows = traces.unique("id64")
+    both = probes.join(rows, left_on="chosen64", right_on="id64", suffix="_row")
+    wrong = both.filter(
+        (pl.col("origin64") != pl.col("origin64_row"))
+        | (pl.col("teacher64") != pl.col("teacher64_row"))
+        | (pl.col("status_row") != "correct")
+    )
+    said = "a correct trace of that problem, by that teacher"
+    yield from named("probe_differs", wrong, "its trace is another", said)
 
 
 def _lengths(record: ShardStats, rows: pl.DataFrame) -> Iterator[Fault]:
@@ -138,14 +148,14 @@ def _against_problems(traces: pl.DataFrame, problems: pl.DataFrame) -> Iterator[
     bad = traces.filter(pl.col("status") == "bad_reference").select("problem64").unique()
     asked = traces.join(bad, on="problem64", how="anti")
     alone = asked.join(problems, on="problem64", how="anti")
-    yield from _named("problem_missing", alone, "its problem is not in rl", "each problem in rl")
+    yield from named("problem_missing", alone, "its problem is not in rl", "each problem in rl")
     both = asked.join(problems.unique("problem64"), on="problem64", suffix="_rl")
     for column, what in (
         ("asked64", "statement or reference"),
         ("origin64", "domain, task type, source or licence"),
     ):
         wrong = both.filter(pl.col(column) != pl.col(f"{column}_rl"))
-        yield from _named("problem_differs", wrong, f"another {what}", "that of the problem in rl")
+        yield from named("problem_differs", wrong, f"another {what}", "that of the problem in rl")
 
 
 def _counts(over: int | None) -> list[pl.Expr]:
@@ -187,4 +197,4 @@ def _solved(traces: pl.DataFrame, problems: pl.DataFrame, over: int | None) -> I
 def _unequal(rows: pl.DataFrame, name: str, by: str) -> Iterator[Fault]:
     wrong = rows.filter(pl.col(name).ne_missing(pl.col(f"{name}_real")))
     said = f"{name} {{{name}_real}}, by {by}"
-    yield from _named(f"row_{name}", wrong, f"{name} {{{name}}}", said)
+    yield from named(f"row_{name}", wrong, f"{name} {{{name}}}", said)

@@ -1,5 +1,6 @@
 """What an auditor asks for."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,3 +23,12 @@ class Asked:
     """Public key of who should have signed."""
     expect: str | None = None
     """The manifest's sha256, or its beginning, as it was told by another way."""
+    seed: str | None = None
+    """What decides which rows a sample takes and where errors are planted; None: a new one.
+
+    It must not follow from the dataset: who makes one could try titles until no bad row is drawn.
+    """
+
+    def drawn_with(self) -> str:
+        """The seed, or a new one that nobody can know beforehand."""
+        return secrets.token_hex(8) if self.seed is None else self.seed

@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from tracefactory.audit.faults import Fault, short
+from tracefactory.audit.faults import MAX_NAMED, Fault, short
 from tracefactory.publish.views.sft_reasoning import divided
+from tracefactory.schemas.probe import OUTCOMES
+from tracefactory.stages.generate import attempt_seed
 from tracefactory.verifiers.extract import split_reasoning
 
-MAX_NAMED = 20
-"""Rows named for one kind of fault in one shard; the others are counted."""
-
+REPEATS = "duplicate of "
+"""How the reason of a row begins that a dedupe stage dropped."""
 Line = dict[str, Any]
 Row = Mapping[str, Any]
 
@@ -32,6 +33,8 @@ class Making:
     instructions: tuple[str, ...]
     split: str
     recipe_id: str
+    run_seed: int | None = None
+    """The recipe's, from which each attempt's follows; None: attempts were stored, not made."""
 
 
 class RowFaults:
@@ -71,7 +74,7 @@ class Hasher:
 
 
 def rank(seed: str, row_id: str) -> int:
-    """Place of a row in an order that follows from the manifest and the row's id alone."""
+    """Place of a row in an order that follows from the auditor's seed and the row's id alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{row_id}".encode()).digest()[:8], "big")
 
 
@@ -86,6 +89,15 @@ def statement_of(user_turn: str, instructions: Sequence[str]) -> str:
 _ORIGIN = ("problem_id", "domain", "task_type", "source", "license")
 _MAKER = ("teacher", "teacher_revision", "teacher_license", "status", "verifier")
 """In `preference` each of them stands twice, behind `chosen_` and `rejected_`."""
+_REST = (
+    "final_answer", "reason", "n_true_steps", "n_false_steps", "pass_rate", "n_attempts",
+    "difficulty", "finish_reason", "n_prompt_tokens", "n_reasoning_tokens", "n_answer_tokens",
+    "tokenizer", "seed",
+)  # fmt: skip
+"""Columns of a trace that its other shapes have too, beside its text, origin and maker."""
+_TOKENS = ("n_prompt_tokens", "n_reasoning_tokens", "n_answer_tokens")
+_NEAR = 1e-6
+"""Rates are 32-bit numbers."""
 _KIND: dict[str, pa.DataType] = {
     "row": pa.int32(), "id": pa.string(), "id64": pa.uint64(), "rank": pa.uint64(),
     "problem64": pa.uint64(), "origin64": pa.uint64(), "asked64": pa.uint64(),
@@ -95,7 +107,7 @@ _KIND: dict[str, pa.DataType] = {
     "n_attempts": pa.int32(), "n_correct": pa.int32(), "pass_rate": pa.float32(),
     "n_reasoning": pa.int32(), "n_answer": pa.int32(), "n_false": pa.int32(),
     "split": pa.string(), "options": pa.string(), "license": pa.string(),
-    "dropped_by": pa.string(),
+    "dropped_by": pa.string(), "rest64": pa.uint64(), "tokens": pa.int64(),
 }  # fmt: skip
 
 
@@ -132,7 +144,7 @@ def _trace(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     _content_hash(row, (user, text, row["answer"]), faults)
     reasoning, answer = split_reasoning(text)
     statement = statement_of(user, making.instructions)
-    return _judged(row, made, faults) | {
+    return _judged(row, making, made, faults) | {
         "asked64": made(statement, row["answer"]),
         "text64": made(f"{user}\n\n{text}"),
         "split64": made(user, *divided(text)),
@@ -140,14 +152,49 @@ def _trace(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
         "n_answer": len(answer),
         "n_false": row["n_false_steps"],
         "dropped_by": row.get("dropped_by"),
+        "chosen64": _repeats(row, made),
     }
 
 
-def _judged(row: Row, made: Hasher, faults: RowFaults) -> Line:
+def _repeats(row: Row, made: Hasher) -> int | None:
+    """The id of the row that a dropped one repeats, by its reason."""
+    said = str(row.get("drop_reason") or "")
+    return made(said.removeprefix(REPEATS)) if said.startswith(REPEATS) else None
+
+
+def _rated(row: Row, faults: RowFaults) -> None:
+    """A pass rate is a share, and the difficulty what is missing from it."""
+    rate, hard = row["pass_rate"], row["difficulty"]
+    if rate is not None and not 0 <= rate <= 1:
+        faults.add("row_pass_rate", row["id"], f"pass_rate {rate}", "a share, from 0 to 1")
+    elif (rate is None) != (hard is None):
+        faults.add("row_difficulty", row["id"], f"difficulty {hard}", f"of a pass_rate {rate}")
+    elif rate is not None and not abs(hard - (1 - rate)) <= _NEAR:  # so that NaN is a fault too
+        faults.add("row_difficulty", row["id"], f"difficulty {hard}", f"1 - pass_rate, {1 - rate}")
+
+
+def _seeded(row: Row, making: Making, faults: RowFaults) -> None:
+    """The seed of an attempt follows from the recipe's."""
+    if making.run_seed is None:
+        return
+    wanted = attempt_seed(making.run_seed, row["problem_id"], row["teacher"], row["attempt_index"])
+    if row["seed"] != wanted:
+        said = f"{wanted}, by the recipe's seed and its id"
+        faults.add("row_seed", row["id"], f"seed {row['seed']}", said)
+
+
+def _tokens(row: Row) -> int | None:
+    counts = [row[name] for name in _TOKENS]
+    return None if None in counts else sum(counts)
+
+
+def _judged(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     """What all rows that hold one attempt have."""
     wanted = f"{row['problem_id']}/{row['teacher']}/{row['attempt_index']}"
     if row["id"] != wanted:
         faults.add("row_id", row["id"], "its id", f"{wanted}, by its columns")
+    _rated(row, faults)
+    _seeded(row, making, faults)
     return {
         "maker64": made(*(row[name] for name in _MAKER)),
         "teacher64": made(row["problem_id"], row["teacher"]),
@@ -156,6 +203,8 @@ def _judged(row: Row, made: Hasher, faults: RowFaults) -> Line:
         "attempt_index": row["attempt_index"],
         "n_attempts": row["n_attempts"],
         "pass_rate": row["pass_rate"],
+        "rest64": made(*(str(row[name]) for name in _REST)),
+        "tokens": _tokens(row),
     }
 
 
@@ -164,7 +213,7 @@ def _split(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     asked, told = _turns(row, faults)
     parts = (asked["content"], told.get("reasoning_content"), told["content"])
     _content_hash(row, (*parts, row["answer"]), faults)
-    judged = _judged(row, made, faults)
+    judged = _judged(row, making, made, faults)
     return judged | {"split64": made(*parts), "n_reasoning": 0, "n_answer": 0}
 
 
@@ -174,6 +223,7 @@ def _text(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     return {
         "maker64": made(*(row[name] for name in _MAKER)),
         "text64": made(row["text"]),
+        "tokens": row["token_count"],
         "status": row["status"],
         "verifier": row["verifier"],
         "n_reasoning": 0,
@@ -206,6 +256,9 @@ def _problem(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     """`rl`."""
     user = "".join(turn["content"] for turn in row["prompt"])
     _content_hash(row, (user, row["solution"]), faults)
+    _rated(row, faults)
+    if row["id"] != row["problem_id"]:
+        faults.add("row_id", row["id"], "its id", f"{row['problem_id']}, its problem_id")
     info = orjson.loads(row["verification_info"])
     if info.get("reference") != row["solution"]:
         faults.add("verification_info", row["id"], "its reference", "the row's solution")
@@ -219,6 +272,22 @@ def _problem(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     }
 
 
+def _probe(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
+    """`probes`: what of them can be held against the trace that was tampered with."""
+    _content_hash(row, (row["prefix"], row["continuation"]), faults)
+    wanted = f"{row['attempt_id']}/probe/{making.split}"
+    if row["id"] != wanted:
+        faults.add("row_id", row["id"], "its id", f"{wanted}, by its columns")
+    if row["kind"] != making.split:
+        faults.add("probe_kind", row["id"], f"kind {row['kind']}", f"{making.split}, its split")
+    if row["outcome"] not in OUTCOMES:
+        faults.add("probe_outcome", row["id"], row["outcome"], f"one of {', '.join(OUTCOMES)}")
+    return {
+        "chosen64": made(row["attempt_id"]),
+        "teacher64": made(row["problem_id"], row["teacher"]),
+    }
+
+
 _SHAPES: Mapping[str, Callable[[Row, Making, Hasher, RowFaults], Line]] = {
     "sft": _trace,
     "rejected": _trace,
@@ -226,6 +295,7 @@ _SHAPES: Mapping[str, Callable[[Row, Making, Hasher, RowFaults], Line]] = {
     "pretrain": _text,
     "preference": _pair,
     "rl": _problem,
+    "probes": _probe,
 }
 
 

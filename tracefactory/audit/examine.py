@@ -5,7 +5,6 @@ Every shard is read and every row judged in worker processes; here results are p
 
 import hashlib
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from tracefactory.audit.crew import Job, ends
 from tracefactory.audit.faults import Fault, differences
 from tracefactory.audit.integrity import checker_settings, integrity, word_of
 from tracefactory.audit.outcome import Outcome
+from tracefactory.audit.place import SCRATCH
 from tracefactory.audit.planted import ROWS as PROBE_ROWS
 from tracefactory.audit.planted import Probe, probe
 from tracefactory.audit.recheck import ROWS, Found, Order, lost, recheck, spans
@@ -29,6 +29,8 @@ from tracefactory.audit.statements import (
 )
 from tracefactory.audit.traces import Release, write_options
 from tracefactory.cluster import Done, End, Pool
+from tracefactory.publisher.scratch import scratch
+from tracefactory.publisher.store_of import TEMPORARY_ADVICE, written
 
 
 def audit_release(root: Path, asked: Asked, pool: Pool, told: Told) -> Outcome:
@@ -42,15 +44,15 @@ def audit_release(root: Path, asked: Asked, pool: Pool, told: Told) -> Outcome:
     says = recipe_says(records.manifest.recipe)
     outcome = Outcome(str(root), "release", records.manifest.name, faults=faults)
     outcome.manifest_sha256 = hashlib.sha256(records.manifest_bytes).hexdigest()
-    key = secrets.token_bytes(16)
+    outcome.seed, key = asked.drawn_with(), secrets.token_bytes(16)
     with _timed(outcome, "integrity"):
         digest = integrity(root, records, says, key, outcome, pool, told)
         word_of(root, asked, outcome)
     outcome.settings = checker_settings(digest.filter(pl.col("config") == "rl"))
     traces = digest.filter(pl.col("config").is_in(["sft", "rejected"]))
     outcome.rows = traces.height
-    with tempfile.TemporaryDirectory(prefix="tracefactory-audit-") as folder:
-        reader = _reader(digest, says, key, Path(folder))
+    with scratch(SCRATCH) as folder:
+        reader = _reader(digest, says, key, folder)
         measure = says.measure if same_program(records) else None
         make = partial(_orders, root, reader, asked.allowed, measure)
         if asked.recheck:
@@ -86,7 +88,8 @@ def _reader(digest: pl.DataFrame, says: RecipeSays, key: bytes, folder: Path) ->
     index = None
     if problems.height:
         index = folder / "options.parquet"
-        write_options(problems, index)
+        with written(index, TEMPORARY_ADVICE):
+            write_options(problems, index)
     path = None if index is None else str(index)
     return Release(says.instructions, says.options, path, key)
 

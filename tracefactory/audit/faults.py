@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
+import polars as pl
+
 MAX_TEXT = 200
+
+MAX_NAMED = 20
+"""Rows named for one kind of fault in one shard; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,16 @@ def short(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     line = " ".join(text.split())
     return line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]}..."
+
+
+def named(check: str, rows: pl.DataFrame, found: str, expected: str) -> Iterator[Fault]:
+    """The first rows of each file, named; the others counted. `found` may name a column."""
+    for (path,), group in rows.sort("path", "row").group_by("path", maintain_order=True):
+        for row in group.head(MAX_NAMED).iter_rows(named=True):
+            text = short(f"{row['id']}: {found.format(**row)}")
+            yield Fault(check, str(path), text, short(expected.format(**row)))
+        if group.height > MAX_NAMED:
+            yield Fault(check, str(path), f"{group.height - MAX_NAMED:,} more rows", "as above")
 
 
 def differences(found: object, expected: object, place: str = "") -> Iterator[tuple[str, str, str]]:

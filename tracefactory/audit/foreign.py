@@ -1,10 +1,9 @@
 """The audit of Parquet that tracefactory did not make, by the columns that the auditor names.
 
 Every row is judged by one checker; where a column has a verdict, the two are compared. The sample
-and the rows for planted errors follow from the files' hashes alone.
+and the rows for planted errors follow from the auditor's seed and the rows' numbers.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ from tracefactory.audit.recheck import ROWS, Order, spans
 from tracefactory.audit.traces import Foreign
 from tracefactory.cluster import Pool
 from tracefactory.errors import SourceError
-from tracefactory.store.files import sha256_of
 
 Row = tuple[str, int]
 """A file, and a row's number in it."""
@@ -33,14 +31,16 @@ def audit_foreign(
     """Audit the rows of Parquet files.
 
     Raises:
-        SourceError: a file is no Parquet, or a column is not there.
+        SourceError: a file is no Parquet, a column is not there, or there are no rows.
         ResourceError: the cluster is gone.
     """
     outcome = Outcome(target, "parquet", compares=columns.verdict is not None)
     started = time.monotonic()
     counts = {str(path): _rows(path, columns) for path in files}
     outcome.files, outcome.rows = len(counts), sum(counts.values())
-    seed = hashlib.sha256("".join(sha256_of(path) for path in files).encode()).hexdigest()
+    if not outcome.rows:
+        raise SourceError(f"{target}: no rows in {len(counts):,} files; there is nothing to audit")
+    seed = outcome.seed = asked.drawn_with()
     outcome.seconds["read"] = time.monotonic() - started
     if asked.recheck:
         started = time.monotonic()

@@ -13,6 +13,7 @@ import polars as pl
 
 from tracefactory.audit.across import across_faults
 from tracefactory.audit.asked import Asked, Told
+from tracefactory.audit.by_recipe import by_recipe_faults
 from tracefactory.audit.crew import Job, ends
 from tracefactory.audit.digests import digest_schema
 from tracefactory.audit.faults import Fault, short
@@ -52,10 +53,14 @@ def integrity(
     outcome.faults += [*faults, *file_faults(root, records, sums), *manifest_faults(records)]
     if not same_program(records):
         made = f"{records.manifest.tracefactory}, schema {records.manifest.schema_version}"
+        outcome.texts_made_again = False
         outcome.notes.append(f"made by tracefactory {short(made)}: card and report not made again")
     outcome.files, outcome.shards = len(sums), len(records.shards)
-    seed = outcome.manifest_sha256 or ""
-    orders = [ShardOrder(str(root), r, seed, key, says.instructions) for r in records.shards]
+    run_seed = records.manifest.seed if says.generated else None
+    orders = [
+        ShardOrder(str(root), r, outcome.seed, key, says.instructions, run_seed)
+        for r in records.shards
+    ]
     parts: list[pl.DataFrame] = []
     jobs = (Job(order.record.path, read_shard, order) for order in orders)
     for done, (job, end) in enumerate(ends(pool, jobs), 1):
@@ -105,6 +110,9 @@ def _between(digest: pl.DataFrame, records: Records, says: RecipeSays) -> Iterat
     by_path = {record.path: record for record in records.shards}
     yield from across_faults(digest, by_path, says.rate_over)
     read = set(digest.get_column("path").unique())
+    unread = {r.config for path, r in by_path.items() if r.rows and path not in read}
+    configs = {record.config for record in records.shards}
+    yield from by_recipe_faults(digest, configs - unread, says)
     if all(path in read or not record.rows for path, record in by_path.items()):
         traces = digest.filter(pl.col("config").is_in(["sft", "rejected"]))
         yield from funnel_faults(records, says, traces)

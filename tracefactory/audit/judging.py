@@ -59,13 +59,13 @@ def ask(checker: Checker, problem: Problem, trace: Trace, text: str | None = Non
     """The checker's verdict on the trace, or on another text in its place.
 
     Raises:
-        Refused: it gave no verdict.
+        Refused: it raised (the cause has its words), or gave no verdict.
     """
     attempt = trace.attempt if text is None else replace(trace.attempt, text=text)
     try:
         verdict = cast("object", checker.verify(problem, attempt))  # of a package of somebody's
     except Exception as error:  # whatever a checker raises on somebody else's row
-        return Verdict("", "error", f"crash:{type(error).__name__}")
+        raise Refused(f"its checker cannot run here: crash:{type(error).__name__}") from error
     if not isinstance(verdict, Verdict):
         raise Refused(f"{checker.address} gives no verdict but {type(verdict).__name__}")
     return verdict

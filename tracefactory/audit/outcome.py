@@ -30,7 +30,11 @@ class Outcome:
     faults: list[Fault] = field(default_factory=list[Fault])
     notes: list[str] = field(default_factory=list[str])
     """What was not compared, and why."""
+    texts_made_again: bool = True
+    """Were card and report compared with what the manifest makes? Not those of another version."""
     signature: str = "not signed"
+    seed: str = ""
+    """The auditor's, by which rows were drawn."""
     sampled: bool = False
     found: Found | None = None
     """Of the re-check; None: not asked for."""
@@ -51,10 +55,25 @@ class Outcome:
             return 0.0
         return self.found.drift() / self.found.compared()
 
+    def unjudged(self) -> str | None:
+        """What was not judged, so that nothing can be concluded; None: all that matters was."""
+        found = self.found
+        if self.kind == "parquet" and found is not None:  # of a release, files were compared too
+            if not found.now:
+                return "no row was judged"
+            if self.compares and not found.compared() and not found.by_clock:
+                return "no verdict was compared"
+        if found is not None and found.unchecked_correct:
+            return "rows called correct were not judged"
+        return None
+
+    def left_out(self) -> list[str]:
+        """What was not looked at, though nothing is wrong with what was."""
+        left = [] if self.texts_made_again else ["card and report were not compared"]
+        return left if self.found is not None else [*left, "no row was judged again"]
+
     def exit_code(self, max_drift: float) -> Exit:
-        """6: faults, or drift above the bound; 7: rows called correct could not be judged; or 0."""
+        """6: faults, or drift above the bound; 7: what matters could not be judged; or 0."""
         if self.faults or self.drift() > max_drift:
             return Exit.INTEGRITY
-        if self.found is not None and self.found.unchecked_correct:
-            return Exit.INCONCLUSIVE
-        return Exit.DONE
+        return Exit.DONE if self.unjudged() is None else Exit.INCONCLUSIVE

@@ -6,7 +6,6 @@ names that cannot lead out of it. Not here: what is in the files.
 
 import glob
 import re
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,17 @@ from typing import Any
 
 from tracefactory.audit.faults import short
 from tracefactory.audit.inside import Unsafe, read_bytes
-from tracefactory.errors import SourceError
+from tracefactory.errors import FactoryError, SourceError
+from tracefactory.publisher.scratch import scratch
+from tracefactory.publisher.store_of import written
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import RECEIPTS
 
 LATEST = "LATEST"
 RELEASES = "releases"
 MAX_LATEST_BYTES = 200
+SCRATCH = "tracefactory-audit-"
+_ADVICE = "TMPDIR says where temporary files go, --download where these do"
 
 _HUB = re.compile(r"hf://datasets/([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.*))?")
 _RELEASE = re.compile(r"(?:releases/)?([0-9a-f]{12,64})")
@@ -47,13 +50,16 @@ def opened(target: str, into: Path | None, *, foreign: bool) -> Generator[Place]
 
     Raises:
         SourceError: there is nothing there that can be audited.
+        ResourceError: the disk is full of what was fetched.
     """
     hub = _HUB.fullmatch(target)
+    if hub is None and target.startswith("hf://"):
+        raise SourceError(f"{target}: want hf://datasets/ORG/NAME, with @REVISION if need be")
     if hub is None and "://" not in target:
         yield _local(target, foreign=foreign)
         return
-    with tempfile.TemporaryDirectory(prefix="tracefactory-audit-") as temporary:
-        folder = Path(temporary) if into is None else into
+    with scratch(SCRATCH) as temporary:
+        folder = temporary / "fetched" if into is None else into
         if folder.exists() and any(folder.iterdir()):
             raise SourceError(f"{folder} is not empty; name another folder for the download")
         if hub is not None:
@@ -138,8 +144,11 @@ def _from_hub(repo: str, revision: str | None, folder: Path, target: str) -> str
     disable_progress_bars()
     try:
         commit = HfApi().dataset_info(repo, revision=revision).sha
-        # local_dir: plain files. The shared cache has links, which an audit does not follow.
-        snapshot_download(repo, repo_type="dataset", revision=commit, local_dir=folder)
+        with written(folder, _ADVICE, only_full=True):
+            # local_dir: plain files. The shared cache has links, which an audit does not follow.
+            snapshot_download(repo, repo_type="dataset", revision=commit, local_dir=folder)
+    except FactoryError:
+        raise
     except Exception as error:  # whatever the library raises, it is about what was asked for
         said = short(f"{type(error).__name__}: {error}")
         raise SourceError(
@@ -163,19 +172,22 @@ def _from_url(target: str, folder: Path) -> Path:
             _fetch(system, base, folder / PurePosixPath(base).name)
             return folder
         names = system.find(base)
-    except (OSError, ImportError, ValueError) as error:
+        if not names:
+            raise SourceError(f"{target}: nothing there, or nothing that answers")
+        for name in names:
+            relative = PurePosixPath(name).relative_to(base)
+            if ".." in relative.parts or relative.is_absolute() or "\0" in name:
+                raise SourceError(f"{target}: a file's name leads out of the folder: {name!r:.200}")
+            _fetch(system, name, folder / relative)
+    except FactoryError:
+        raise
+    except Exception as error:  # each service has errors of its own, of credentials too
         said = short(f"{type(error).__name__}: {error}")
         raise SourceError(f"{target}: cannot be reached ({said})") from error
-    if not names:
-        raise SourceError(f"{target}: nothing there")
-    for name in names:
-        relative = PurePosixPath(name).relative_to(base)
-        if ".." in relative.parts or relative.is_absolute() or "\0" in name:
-            raise SourceError(f"{target}: a file's name leads out of the folder: {name[:200]!r}")
-        _fetch(system, name, folder / relative)
     return folder
 
 
 def _fetch(system: Any, name: str, path: Path) -> None:  # noqa: ANN401  (fsspec has no types)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    system.get_file(name, str(path))
+    with written(path, _ADVICE, only_full=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        system.get_file(name, str(path))

@@ -71,6 +71,8 @@ class Found:
     changes: list[Change] = field(default_factory=list[Change])
     unchecked: Counter[str] = field(default_factory=Counter[str])
     """Rows that were not judged, by reason."""
+    words: dict[str, str] = field(default_factory=dict[str, str])
+    """What was said where judging a row raised: by reason, of one row of each."""
     unchecked_correct: int = 0
     """Rows that say `correct` and could not be judged, or not before a limit of the machine."""
     now: Counter[str] = field(default_factory=Counter[str])
@@ -90,6 +92,8 @@ class Found:
         self.by_clock += other.by_clock
         self.changes += other.changes
         self.unchecked += other.unchecked
+        for reason, words in other.words.items():
+            self.say(reason, words)
         self.unchecked_correct += other.unchecked_correct
         self.now += other.now
         self.versions += other.versions
@@ -97,6 +101,10 @@ class Found:
         self.faults += other.faults
         for file, counts in other.steps.items():
             self.steps.setdefault(file, Counter()).update(counts)
+
+    def say(self, reason: str, words: str) -> None:
+        """Keep what was said: of several, the same one in whatever order they come."""
+        self.words[reason] = min(words, self.words.get(reason, words))
 
     def compared(self) -> int:
         """Rows whose verdicts could be compared, without those that a limit decided."""
@@ -122,6 +130,8 @@ def recheck(order: Order) -> Found:
 def _not_judged(file: str, refused: Refused, found: Found, *, counts: bool) -> None:
     """`counts`: the row says, or may say, that it is correct."""
     found.unchecked[str(refused)] += 1
+    if refused.__cause__ is not None:
+        found.say(str(refused), short(str(refused.__cause__)))
     found.unchecked_correct += counts
     found.unmeasured[file] += 1
 

@@ -52,10 +52,12 @@ class ShardOrder:
     root: str
     record: ShardStats
     seed: str
-    """The manifest's sha256: which rows a sample takes follows from it."""
+    """The auditor's: which rows a sample takes follows from it."""
     key: bytes
     """Of the digests, new in every audit."""
     instructions: tuple[str, ...]
+    run_seed: int | None = None
+    """The recipe's; see Making."""
 
 
 class ShardFindings(NamedTuple):
@@ -132,7 +134,9 @@ def _content(file: pq.ParquetFile, order: ShardOrder) -> ShardFindings:
     parts: list[Stats] = []
     digests: list[pa.Table] = []
     hashes: list[pa.Table] = []
-    making = Making(order.seed, order.key, order.instructions, record.split, record.recipe_id)
+    making = Making(
+        order.seed, order.key, order.instructions, record.split, record.recipe_id, order.run_seed
+    )
     for number in range(file.metadata.num_row_groups):
         table = file.read_row_group(number, use_threads=False)
         table.validate(full=True)  # also that texts are UTF-8

@@ -145,6 +145,14 @@ def funnel_faults(records: Records, says: RecipeSays, traces: pl.DataFrame) -> I
             yield Fault("funnel", MANIFEST, f"{key} is {short(stated.get(key, 0))}", said)
     for key in sorted(k for k in stated if k.startswith("published.") and k not in expected):
         yield Fault("funnel", MANIFEST, f"{key} is {short(stated[key])}", "no such view")
+    for key in sorted(k for k in stated if k.partition(".")[0] not in {"published", *says.stages}):
+        found = f"{short(key)} is {short(stated[key])}"
+        yield Fault("funnel", MANIFEST, found, "no such stage in the recipe")
+    if {"sft", "rejected"} <= configs and says.makers and not says.chain:
+        made = sum(stated.get(f"{name}.attempts", 0) for name in says.makers)
+        if made != traces.height:
+            found = f"{made:,} attempts of {short(', '.join(says.makers))}"
+            yield Fault("funnel", MANIFEST, found, f"{traces.height:,}, by the rows")
 
 
 def _published(records: Records) -> Iterator[tuple[str, int]]:

@@ -182,6 +182,7 @@ class Foreign:
     """Which columns of anybody's Parquet say what."""
 
     statement: str
+    """Empty: there is none, and checkers are asked without it."""
     response: str
     reference: str
     after: str | None
@@ -210,7 +211,7 @@ class Foreign:
         reference = apply_extract(rule, row)
         problem = Problem(
             id=row_id,
-            statement=_text(self.statement, row, "user") or "",
+            statement=(_text(self.statement, row, "user") or "") if self.statement else "",
             reference="" if isinstance(reference, Missing) else reference.strip(),
             verifier=self.verifier,
             verifier_options=self.options,

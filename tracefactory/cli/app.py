@@ -38,6 +38,13 @@ OptionOption = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--option", metavar="NAME=VALUE", help="An option of the checker; repeatable."),
 ]
+WorkersOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", min=1, help="Worker processes. [default: one a core]"),
+]
+InlineOption = Annotated[
+    bool, typer.Option("--inline", help="No Dask, all in this process: for debugging.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
 
@@ -46,15 +53,11 @@ def run(
     recipe: RecipeArgument,
     set_: SetOption = None,
     folder: FolderOption = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")
-    ] = None,
+    workers: WorkersOption = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="Use a running Dask cluster.")
     ] = None,
-    inline: Annotated[
-        bool, typer.Option("--inline", help="No Dask, all in this process: for debugging.")
-    ] = False,
+    inline: InlineOption = False,
     takeover: Annotated[
         bool,
         typer.Option("--takeover", help="Take the folder from a run that is known to be dead."),
@@ -290,6 +293,93 @@ def publish(
 
 
 @app.command()
+def prove(
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A run or dataset folder, or ORG/NAME.")
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK_TYPE", help="Which problems. [default: the commonest]"),
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1000, help="Budget of each model.")] = 1_500_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Models of each kind.")] = 3,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Models at a time. [default: one a core; GPU: 1]")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
+    device: Annotated[str | None, typer.Option(help="cpu, or cuda. [default: cpu]")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where models and results go. [default: RUN/proof; proofs/NAME]"),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Hub: branch, tag or commit.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train small models on what was published, and ask them what they never saw.
+
+    `tracefactory prove runs/quickstart`
+
+    One on the verified traces, one on answers alone, one on unverified traces, at one budget and
+    several seeds; and does the reasoning decide the answer? The table goes into the card and the
+    report. Killed? Give the same command again. Exit code 7: inconclusive.
+    """
+    from tracefactory.cli.prove import prove_command
+
+    raise typer.Exit(
+        prove_command(
+            dataset, task, tokens, seeds, processes, threads, device, folder, revision, json
+        )
+    )
+
+
+@app.command()
+def loop(
+    recipe: RecipeArgument = "modular_loop",
+    overrides: SetOption = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where rounds and models go. [default: loops/NAME]")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds after the first model.")] = 3,
+    seed_traces: Annotated[
+        int, typer.Option(min=1, help="Traces that the first model learns from.")
+    ] = 300,
+    first_tokens: Annotated[
+        int, typer.Option(min=1000, help="Budget of the first model.")
+    ] = 1_300_000,
+    tokens: Annotated[int, typer.Option(min=1000, help="Budget of each round.")] = 400_000,
+    temperature: Annotated[float, typer.Option(min=0, help="Of the samples.")] = 0.8,
+    workers: WorkersOption = None,
+    inline: InlineOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Let a small model be its own teacher, round after round, against two controls.
+
+    `tracefactory loop modular_loop`
+
+    The first model learns from a few traces of the recipe's teacher. Then: fresh problems, samples,
+    checks, training on what passed. Beside it, trained for as long: on the first traces alone, and
+    on all samples unchecked. Each round is a run that can be killed, resumed and audited.
+    """
+    from tracefactory.cli.loop import loop_command
+
+    raise typer.Exit(
+        loop_command(
+            recipe,
+            overrides or [],
+            folder,
+            rounds,
+            seed_traces,
+            first_tokens,
+            tokens,
+            temperature,
+            workers,
+            inline,
+            json,
+        )
+    )
+
+
+@app.command()
 def audit(
     target: Annotated[
         str,
@@ -320,10 +410,8 @@ def audit(
     max_drift: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rows that may be judged otherwise.")
     ] = 0.0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")
-    ] = None,
-    inline: Annotated[bool, typer.Option("--inline", help="No Dask, all in this process.")] = False,
+    workers: WorkersOption = None,
+    inline: InlineOption = False,
     download: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Fetch into this empty folder and keep it."),

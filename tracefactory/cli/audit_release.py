@@ -3,9 +3,12 @@
 Not here: how its findings are shown (audit_shown.py).
 """
 
+import re
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +24,10 @@ from tracefactory.audit.place import Place, opened
 from tracefactory.audit.traces import Foreign
 from tracefactory.cli.audit_shown import as_json_of, show
 from tracefactory.cli.check import named_options
+from tracefactory.cli.ending import ended_alike
 from tracefactory.cli.look import print_json
 from tracefactory.cluster import DaskPool, InlinePool, Pool
-from tracefactory.errors import RecipeError
+from tracefactory.errors import Exit, RecipeError
 from tracefactory.progress import PLAIN_EVERY_S
 from tracefactory.store.home import canonical
 from tracefactory.verifiers.contract import AddressError, full_address, resolve_verifier
@@ -72,6 +76,33 @@ class Columns(NamedTuple):
         )
 
 
+_EXPECTED = re.compile(r"[0-9a-f]{8,64}")
+
+
+def check_asked(asked: Asked, *, plain: bool) -> None:
+    """Refuse what would bind nobody: a key that is not there, an empty hash, nothing to judge.
+
+    Raises:
+        RecipeError: what was asked, and what to ask instead.
+    """
+    if asked.expect is not None and not _EXPECTED.fullmatch(asked.expect):
+        raise RecipeError(
+            f"--expect {asked.expect!r}: want the manifest's sha256, or its first 8 hex digits or "
+            "more; is a variable of the shell unset?"
+        )
+    if asked.key is not None and not asked.key.is_file():
+        raise RecipeError(
+            f"--key {asked.key}: there is no such file; a public key in PEM is wanted"
+        )
+    if plain and (asked.key is not None or asked.expect is not None):
+        raise RecipeError(
+            "--key and --expect are about releases of tracefactory; plain Parquet has neither a "
+            "signature nor a manifest: leave them out"
+        )
+    if plain and not asked.recheck and not asked.planted:
+        raise RecipeError("--no-recheck and --planted 0: of plain Parquet nothing is left to audit")
+
+
 def audit_command(
     target: str,
     asked: Asked,
@@ -90,17 +121,27 @@ def audit_command(
         foreign = columns.foreign()
     except AddressError as error:
         raise RecipeError(f"--verifier: {error}") from error
+    check_asked(asked, plain=foreign is not None)
+    if download is not None and "://" not in target:
+        raise RecipeError(
+            f"--download says nothing of {target}, which is here already; leave it out"
+        )
     if foreign is not None:
         # The auditor's own word, and not the dataset's: this one may be imported.
         module = foreign.verifier.partition(":")[0]
-        asked = Asked(asked.recheck, asked.sample, asked.planted, (*asked.allowed, module))
+        asked = replace(asked, allowed=(*asked.allowed, module))
     started = time.monotonic()
-    with (
-        opened(target, download, foreign=foreign is not None) as place,
-        _progress() as told,
-        InlinePool() if inline else DaskPool(workers) as pool,
-    ):
-        outcome = _audited(place, foreign, asked, pool, told)
+    try:
+        with (
+            ended_alike(),
+            opened(target, download, foreign=foreign is not None) as place,
+            _progress() as told,
+            InlinePool() if inline else DaskPool(workers) as pool,
+        ):
+            outcome = _audited(place, foreign, asked, pool, told)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was concluded: give the same command again", file=sys.stderr)
+        return int(Exit.INTERRUPTED)
     outcome.target = target
     outcome.seconds["all"] = time.monotonic() - started
     code = outcome.exit_code(max_drift)

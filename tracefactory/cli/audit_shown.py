@@ -39,6 +39,7 @@ def as_json_of(outcome: Outcome, place: Place, code: Exit) -> dict[str, Any]:
         "name": outcome.name,
         "manifest_sha256": outcome.manifest_sha256,
         "code": int(code),
+        "seed": outcome.seed,
         "integrity": {
             "files": outcome.files,
             "shards": outcome.shards,
@@ -47,6 +48,7 @@ def as_json_of(outcome: Outcome, place: Place, code: Exit) -> dict[str, Any]:
             "rows": outcome.rows,
             "signature": outcome.signature,
             "notes": outcome.notes,
+            "texts_made_again": outcome.texts_made_again,
             "faults": [asdict(fault) for fault in outcome.faults],
         },
         "recheck": None if found is None else _found_json(outcome, found),
@@ -65,6 +67,7 @@ def _found_json(outcome: Outcome, found: Found) -> dict[str, Any]:
         "agreement": outcome.agreement()._asdict() if outcome.compares else None,
         "limited_by_clock": found.by_clock,
         "unchecked": dict(found.unchecked),
+        "unchecked_words": found.words,
         "unchecked_correct": found.unchecked_correct,
         "other_versions": dict(found.versions),
         "now": dict(found.now),
@@ -102,15 +105,18 @@ def show(outcome: Outcome, place: Place, examples: int, max_drift: float, code: 
     if outcome.probe is not None:
         _planted(outcome.probe, examples)
     said = ", ".join(f"{name} {s:.1f} s" for name, s in outcome.seconds.items() if name != "all")
+    sound = ", but ".join(["SOUND", *filter(None, [" and ".join(outcome.left_out())])])
     words = {
-        Exit.DONE: ("SOUND", "bold green"),
+        Exit.DONE: (sound, "bold green"),
         Exit.INTEGRITY: ("NOT SOUND", "bold red"),
-        Exit.INCONCLUSIVE: ("INCONCLUSIVE: rows called correct were not judged", "bold yellow"),
+        Exit.INCONCLUSIVE: (f"INCONCLUSIVE: {outcome.unjudged()}", "bold yellow"),
     }
     word, style = words[code]
     out.print()
     _say(word, style)
     _say(f"{outcome.seconds['all']:.1f} s in all: {said}")
+    if outcome.sampled or outcome.probe is not None:
+        _say(f"rows were drawn with the seed {outcome.seed}; --seed repeats the draw")
 
 
 def _title(outcome: Outcome, place: Place) -> None:
@@ -181,7 +187,8 @@ def _recheck(outcome: Outcome, found: Found, examples: int, max_drift: float) ->
     if found.by_clock:
         _say(f"{found.by_clock:,} rows were decided by a limit of the machine: counted apart")
     for reason, n in found.unchecked.most_common():
-        _say(f"not judged: {n:,} rows: {reason}", "yellow")
+        words = f" ({found.words[reason]})" if reason in found.words else ""
+        _say(f"not judged: {n:,} rows: {reason}{words}", "yellow")
     for change in found.changes[:examples]:
         _say(f"  {change.id}   {change.file}", "red")
         apart = "   (by the clock)" if change.by_clock else ""

@@ -9,6 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
+from tracefactory.cli.ending import ended_alike
 from tracefactory.cli.look import print_json
 from tracefactory.errors import Exit, RecipeError
 from tracefactory.progress import PLAIN_EVERY_S
@@ -68,16 +69,24 @@ def publish_command(
     message: str | None,
     stalled_after_s: float,
     as_json: bool,
+    replace_other: bool = False,
 ) -> int:
     """Publish a release; the exit code."""
     if key is not None and not key.is_file():
         raise RecipeError(f"--sign {key}: there is no such file; a private key in PEM is wanted")
     with Progress() as show:
-        where = _target(target, show, private, tag, xet, stalled_after_s)
         try:
-            done = publish(
-                dataset, where, show, key=key, message=message, license=license, dry_run=dry_run
-            )
+            with ended_alike():
+                done = publish(
+                    dataset,
+                    _target(target, show, private, tag, xet, stalled_after_s),
+                    show,
+                    key=key,
+                    message=message,
+                    license=license,
+                    dry_run=dry_run,
+                    replace_other=replace_other,
+                )
         except KeyboardInterrupt:
             show.say("interrupted; give the same command again: what was sent is not sent twice")
             return int(Exit.INTERRUPTED)

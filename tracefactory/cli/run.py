@@ -125,6 +125,7 @@ _ROWS = {
     "split": ("held_out",),
     "generate": ("attempts", "truncated"),
     "verify": ("correct", "incorrect", "no_answer", "undecided", "bad_reference", "error"),
+    "probe": ("moved", "stayed", "no_answer", "unclear", "not_probed"),
     "filter": ("kept", "dropped"),
     "dedupe": ("kept", "duplicates"),
     "select": ("kept", "dropped"),
@@ -133,6 +134,8 @@ _ROWS = {
         "sft_reasoning.train",
         "rejected.train",
         "preference.train",
+        "probes.alter",
+        "probes.truncate",
         "rl.train",
     ),
 }

@@ -7,10 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from tracefactory.probing.rate import Rate, rates
 from tracefactory.publish.columns import columns_of
+from tracefactory.report.taught import looped, proven
 from tracefactory.schemas.manifest import Manifest
 
-ORDER = ("sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected")
+ORDER = ("sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected", "probes")
 
 
 @functools.cache
@@ -75,8 +77,10 @@ def card(manifest: Manifest, contents: Mapping[str, str]) -> str:
             licenses=licenses_of(manifest),
             size=size_category(rows),
             columns=dict(columns_of("sft")),
+            probed=_probed(configs),
             revisions=_merged(traces, "teacher_revisions"),
             share=share,
+            taught=[one for one in (proven(manifest.proof), looped(manifest.loop)) if one],
         )
     )
 
@@ -93,6 +97,10 @@ def licenses_of(manifest: Manifest) -> list[str]:
             for name in figures["stats"]["licenses"]
         }
     )
+
+
+def _probed(configs: Mapping[str, Any]) -> list[Rate]:
+    return rates(_merged([each["stats"] for each in configs.get("probes", {}).values()], "probes"))
 
 
 def _first(configs: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -18,9 +18,11 @@ import pyarrow as pa
 
 import tracefactory
 from tracefactory.board import recipe_id, without_paths
+from tracefactory.probing.rate import rates
 from tracefactory.publish import croissant
 from tracefactory.publish.card import card
 from tracefactory.publish.llamafactory import dataset_info
+from tracefactory.publish.proven import with_results
 from tracefactory.recipe import Recipe
 from tracefactory.report import choose, report
 from tracefactory.schemas.manifest import (
@@ -146,6 +148,7 @@ _FUNNEL: Mapping[str, tuple[str, ...]] = {
     "import": ("problems", "attempts", "rejected"),
     "split": ("held_out",),
     "generate": ("attempts", "truncated"),
+    "probe": ("probed",),
     "verify": ("correct", "incorrect", "no_answer", "undecided", "bad_reference", "error"),
     "filter": ("kept",),
     "dedupe": ("kept", "duplicates"),
@@ -167,8 +170,8 @@ def stats_table(shards: Iterable[ShardStats]) -> pa.Table:
     return pa.Table.from_pylist([_stats_row(shard) for shard in shards], schema=SHARD_STATS_SCHEMA)
 
 
-WITHOUT_VERDICTS = ("rl", "preference")
-"""Views whose rows are no attempts: a problem, or two attempts at one."""
+WITHOUT_VERDICTS = ("rl", "preference", "probes")
+"""Views whose rows are no attempts: a problem, two attempts at one, an attempt tampered with."""
 
 
 def _stats_row(shard: ShardStats) -> dict[str, Any]:
@@ -187,8 +190,19 @@ def _stats_row(shard: ShardStats) -> dict[str, Any]:
         "truncated": stats.truncated,
         "limited_by_clock": stats.limited_by_clock,
         "reasoning_chars": stats.reasoning_chars.sum if has_verdicts else None,
+        **_probe_rate(shard),
         "stats": orjson.dumps(stats, option=orjson.OPT_SORT_KEYS).decode(),
     }
+
+
+def _probe_rate(shard: ShardStats) -> dict[str, float | None]:
+    """The rate of a shard of `probes`, which all are of one kind."""
+    names = ("probe_n", "probe_moved", "probe_moved_low", "probe_moved_high")
+    if shard.config != "probes":
+        return dict.fromkeys(names)
+    rate = next((r for r in rates(shard.stats.probes) if r.kind == shard.split), None)
+    found = (0, 0, None, None) if rate is None else (rate.n, rate.moved, rate.low, rate.high)
+    return dict(zip(names, found, strict=True))
 
 
 def record_name(path: str) -> str:
@@ -256,7 +270,8 @@ def release(
     shards = shards_of(plan.done[-1], recipe_id(recipe), recipe.seed)
     stats = [shard.stats for shard in shards]
     lying = [(shard.stats, home.path / shard.output.name) for shard in shards]
-    files = texts(_manifest(recipe, config, totals, inputs, stats), stats, lying)
+    manifest = _manifest(recipe, config, totals, inputs, stats)
+    files = texts(with_results(manifest, home.path, stats), stats, lying)
     sha256 = _sha256(files[MANIFEST])
     if committed(home.path) != sha256 or not _in_place(home.path, shards, files):
         commit_dataset(home.path, {s.stats.path: home.path / s.output.name for s in shards}, files)

@@ -3,6 +3,7 @@
     sft         what was kept                 sft_reasoning  the same, reasoning in its own field
     pretrain    the same as plain text        rl             problems, with how hard they are
     preference  correct beside incorrect      rejected       every other attempt: by whom, and why
+    probes      traces that were tampered with, by a probe stage
 
 sft + rejected = all attempts. Rows are ordered by a hash of their id: a shuffle that repeats.
 
@@ -18,12 +19,14 @@ import pyarrow as pa
 from tracefactory.errors import RecipeError
 from tracefactory.publish.views.preference import pairs
 from tracefactory.publish.views.pretrain import texts
+from tracefactory.publish.views.probes import probes
 from tracefactory.publish.views.rl import tasks
 from tracefactory.publish.views.sft import traces
 from tracefactory.publish.views.sft_reasoning import split_traces
 from tracefactory.publish.views.shaping import Settings as Settings
 from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
+from tracefactory.schemas.probe import PROBE_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
 from tracefactory.schemas.traces import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
@@ -132,7 +135,7 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
         pl.concat([part[1] for part in most_first]).unique("id", keep="first", maintain_order=True),
         pl.concat([part[2] for part in parts]),
     )
-    makers = _makers(rows, problems, settings)
+    makers = _makers(rows, problems, inputs, settings)
     return {
         f"{view}.{split}": frame.select(VIEW_SCHEMAS[view].names)
         .to_arrow()
@@ -144,7 +147,7 @@ def views(inputs: Inputs, settings: Settings, wanted: Sequence[str]) -> dict[str
 
 
 def _makers(
-    rows: pl.DataFrame, problems: pl.DataFrame, settings: Settings
+    rows: pl.DataFrame, problems: pl.DataFrame, inputs: Inputs, settings: Settings
 ) -> Mapping[str, Callable[[], dict[str, pl.DataFrame]]]:
     """What makes each view's rows, by split."""
     kept = pl.col("dropped_by").is_null()
@@ -154,11 +157,29 @@ def _makers(
         "pretrain": lambda: {"train": texts(rows.filter(kept), settings)},
         "preference": lambda: {"train": pairs(rows, settings)},
         "rejected": lambda: {"train": traces(rows.filter(~kept), settings)},
+        "probes": lambda: probes(_probed(inputs), settings),
         "rl": lambda: {
             split: tasks(problems.filter(pl.col("split") == split), settings)
             for split in sorted(problems.get_column("split").unique())
         },
     }
+
+
+def _probed(inputs: Inputs) -> pl.DataFrame:
+    """All probes of a shard.
+
+    Raises:
+        RecipeError: a trace was probed twice in one way.
+    """
+    tables = [inputs.table("probes", PROBE_SCHEMA, chunk) for chunk in inputs.chunks]
+    rows = _frame(pa.concat_tables(tables))
+    twice = rows.filter(rows.get_column("id").is_duplicated())
+    if twice.height:
+        raise RecipeError(
+            f"two probe stages of kind {twice.item(0, 'kind')!r} ask for the same trace "
+            f"({twice.item(0, 'attempt_id')}); publish one of them, or give one another kind"
+        )
+    return rows
 
 
 def _check_roots(

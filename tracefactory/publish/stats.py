@@ -66,9 +66,9 @@ class Measured:
 
 def stats_of(view: str, table: pa.Table, measured: Measured) -> Stats:
     """Figures of a view's rows."""
-    if view == "rl":
-        return problem_stats(table)
-    return pair_stats(table) if view == "preference" else trace_stats(table, measured)
+    of_columns = {"rl": problem_stats, "preference": pair_stats, "probes": probe_stats}
+    make = of_columns.get(view)
+    return trace_stats(table, measured) if make is None else make(table)
 
 
 def trace_stats(table: pa.Table, measured: Measured) -> Stats:
@@ -176,6 +176,24 @@ def pair_stats(table: pa.Table) -> Stats:
         licenses=counted(get("license")),
         pass_rates=bins,
         unrated=unrated,
+    )
+
+
+def probe_stats(table: pa.Table) -> Stats:
+    """Figures of `probes` rows."""
+    get = _Getter(cast("pl.DataFrame", pl.from_arrow(table)))
+    teachers, revisions = get("teacher"), get("teacher_revision")
+    return Stats(
+        rows=table.num_rows,
+        teachers=counted(teachers),
+        teacher_revisions=counted(f"{a} @ {b}" for a, b in zip(teachers, revisions, strict=True)),
+        teacher_licenses=counted(get("teacher_license")),
+        programs=sum(revision.startswith("program:") for revision in revisions),
+        domains=counted(get("domain")),
+        task_types=counted(get("task_type")),
+        sources=counted(get("source")),
+        licenses=counted(get("license")),
+        probes=counted(f"{a}.{b}" for a, b in zip(get("kind"), get("outcome"), strict=True)),
     )
 
 

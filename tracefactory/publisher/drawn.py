@@ -21,7 +21,7 @@ from tracefactory.publisher.rows import BATCH
 from tracefactory.publisher.settle import Settled, group_of
 from tracefactory.report.sample import CONFIGS, FILES
 from tracefactory.schemas.manifest import Manifest, ShardStats
-from tracefactory.store.files import parquet_bytes, write_new
+from tracefactory.store.files import disk_errors, parquet_bytes, write_new
 
 Lying = list[tuple[ShardStats, Path]]
 
@@ -67,7 +67,8 @@ def _made(local: Local, head: Head, shard: ShardStats, work: Path) -> Path:
                 _out(deal, local.folder / one.path, places)
         table = deal.table(0)
     path = folder / "rows.parquet"
-    write_new(path, parquet_bytes(table, published=True))
+    with disk_errors(path, table.nbytes):
+        write_new(path, parquet_bytes(table, published=True))
     return path
 
 

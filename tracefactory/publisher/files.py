@@ -16,6 +16,7 @@ from tracefactory.publisher.settle import Settled
 from tracefactory.publisher.store_of import Store
 from tracefactory.publisher.target import Moved, Outgoing, Show
 from tracefactory.schemas.manifest import ShardStats
+from tracefactory.store.files import TEMPORARY, sha256_of
 
 LATEST = "LATEST"
 RELEASES = "releases"
@@ -43,7 +44,11 @@ class Files:
         """
         self._at = self._latest()
         if self._at is None:
-            others = [name for name in self._store.names() if name != RELEASES]
+            others = [
+                name
+                for name in self._store.names()
+                if name != RELEASES and not name.startswith(TEMPORARY)
+            ]
             if others:
                 raise RecipeError(
                     f"{self.name} holds something that is no release ({others[0]}) and no {LATEST};"
@@ -92,12 +97,15 @@ class Files:
                     f"{self.name}/{folder}/{shard.stats.path} did not arrive whole; {LATEST} was "
                     "left as it is. Give the same command again."
                 )
-        if self._latest() != self._at:
+        self._store.sweep(folder)
+        now = self._latest()
+        if now not in (self._at, folder):
             raise Moved(
                 f"{self.name}/{LATEST} was changed by somebody else while this was on its way, and "
                 "was left so. Look at that release, then give the same command again."
             )
-        self._store.write(LATEST, f"{folder}\n".encode())
+        if now != folder:  # else somebody else sent this very release meanwhile
+            self._store.write(LATEST, f"{folder}\n".encode())
         self._at = folder
         return f"{self.name.rstrip('/')}/{folder}"
 
@@ -110,7 +118,9 @@ class Files:
             self._store.copy(f"{self._at}/{path}", target)
 
     def mark(self, release: str) -> str | None:
-        """A release has its name already: its folder's."""
+        """A release has its name already: its folder's. What a kill left in there goes."""
+        if self._at is not None:
+            self._store.sweep(self._at)
         return None
 
 
@@ -126,5 +136,13 @@ class FilesPlace:
         return self._store.get(f"{self._folder}/{path}", self._work / path)
 
     def holds(self, shard: ShardStats) -> bool:
-        """By its size: stores keep no sha256, and what a release's name covers is not rewritten."""
-        return self._store.size(f"{self._folder}/{shard.path}") == shard.bytes
+        """By its hash where it can be read here, else by its size: stores keep no sha256."""
+        same_size = self._store.size(f"{self._folder}/{shard.path}") == shard.bytes
+        return same_size and self.has(shard.path, shard.file_sha256)
+
+    def has(self, path: str, sha256: str) -> bool:
+        """By its hash where it can be read here, else by its name."""
+        here = self._store.here(f"{self._folder}/{path}")
+        if here is not None:
+            return here.is_file() and sha256_of(here) == sha256
+        return self._store.size(f"{self._folder}/{path}") is not None

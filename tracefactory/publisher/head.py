@@ -40,6 +40,10 @@ class Place(Protocol):
         """Is the shard there, as its record says? Without loading it."""
         ...
 
+    def has(self, path: str, sha256: str) -> bool:
+        """Is a file there, and this one, as far as can be known without loading it?"""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -101,13 +105,20 @@ def head_of(place: Place) -> Head | None:
     sums_path = place.fetch(SUMS)
     if sums_path is None:
         return None
-    sums = sums_of(sums_path.read_bytes())
+    sums = sums_of(sums_path.read_bytes(), place.name)
     if MANIFEST not in sums:
         return None
     data = checked(place, MANIFEST, sums).read_bytes()
-    parsed = orjson.loads(data)
-    shards = _shards(place, sums) if parsed.get("schema_version") == SCHEMA_VERSION else ()
     sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        parsed = orjson.loads(data)
+        shards = _shards(place, sums) if parsed.get("schema_version") == SCHEMA_VERSION else ()
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(
+            f"{place.name}: its manifest or {RECORDS} cannot be read by this tracefactory "
+            f"({' '.join(str(error).split())[:200]}). Look at it (`tracefactory audit`), or "
+            "publish to another target."
+        ) from error
     return Head(place, sha256, parsed, shards, sums)
 
 

@@ -45,11 +45,15 @@ class HubPlace:
         """Is there a sign of a release, so that what it always has must come?"""
         return any(path.startswith(MANIFESTS) for path in self.files)
 
+    def has(self, path: str, sha256: str) -> bool:
+        """By the hash that the Hub keeps of large files; a small one by its name."""
+        while path not in self.files and self._wait():
+            self.files = self._tree()
+        return path in self.files and self.files[path] in (None, sha256)
+
     def holds(self, shard: ShardStats) -> bool:
         """By the hash that the Hub keeps of large files; a small one is loaded and compared."""
-        while shard.path not in self.files and self._wait():
-            self.files = self._tree()
-        if shard.path not in self.files:
+        if not self.has(shard.path, shard.file_sha256):
             return False
         known = self.files[shard.path]
         if known is None:

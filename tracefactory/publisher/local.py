@@ -39,10 +39,20 @@ class Local:
         return path
 
 
-def sums_of(data: bytes) -> dict[str, str]:
-    """What SHA256SUMS says: sha256 by path."""
-    pairs = (line.split("  ", 1) for line in data.decode().splitlines() if line)
-    return {path: digest for digest, path in pairs}
+def sums_of(data: bytes, place: str = "") -> dict[str, str]:
+    """What SHA256SUMS says: sha256 by path. `place` is where it lies, for messages.
+
+    Raises:
+        IntegrityError: it is damaged.
+    """
+    try:
+        pairs = (line.split("  ", 1) for line in data.decode().splitlines() if line)
+        return {path: digest for digest, path in pairs}
+    except ValueError as error:  # also of bytes that are no text
+        raise IntegrityError(
+            f"{place}: {SUMS} is damaged, it has lines that are not a sha256 and a name. Put it "
+            "right, or publish to another target; a run makes its own dataset anew."
+        ) from error
 
 
 def dataset_folder(place: Path) -> Path:
@@ -68,7 +78,8 @@ def open_local(place: Path) -> Local:
         IntegrityError: the manifest or a record is not what SHA256SUMS says.
     """
     folder = dataset_folder(place)
-    sums = sums_of((folder / SUMS).read_bytes()) if (folder / SUMS).is_file() else {}
+    path = folder / SUMS
+    sums = sums_of(path.read_bytes(), str(folder)) if path.is_file() else {}
     data = _checked_text(folder, MANIFEST, sums)
     version = data.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -76,9 +87,16 @@ def open_local(place: Path) -> Local:
             f"{folder} is of schema version {version}, this tracefactory publishes "
             f"{SCHEMA_VERSION}; run its recipe again"
         )
-    manifest = Manifest.from_json(data)
-    records = (_checked_text(folder, record_name(file["path"]), sums) for file in manifest.files)
-    return Local(folder, manifest, tuple(ShardStats.from_json(record) for record in records))
+    try:
+        manifest = Manifest.from_json(data)
+        names = [record_name(file["path"]) for file in manifest.files]
+        shards = [ShardStats.from_json(_checked_text(folder, name, sums)) for name in names]
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise RecipeError(
+            f"{folder} is of another build of tracefactory ({data.get('tracefactory')}: "
+            f"{str(error)[:200]}); run its recipe again"
+        ) from error
+    return Local(folder, manifest, tuple(shards))
 
 
 def _checked_text(folder: Path, name: str, sums: dict[str, str]) -> dict[str, object]:

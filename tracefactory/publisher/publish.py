@@ -1,7 +1,6 @@
 """The road of a publication: what is here, what is there, what must be sent, and the commit."""
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from tracefactory.publisher.drawn import drawn_from
 from tracefactory.publisher.head import Head
 from tracefactory.publisher.local import Local, open_local, sums_of
 from tracefactory.publisher.rows import rows_name
+from tracefactory.publisher.scratch import scratch
 from tracefactory.publisher.settle import Settled, settle
 from tracefactory.publisher.target import Outgoing, Show, Target
 from tracefactory.schemas.manifest import Manifest
@@ -23,6 +23,7 @@ from tracefactory.store.commit import MANIFEST
 
 ATTESTATION = "attestation.json"
 REPORT = "report.html"
+SCRATCH = "tracefactory-publish-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,22 @@ def publish(
     message: str | None = None,
     license: str | None = None,
     dry_run: bool = False,
+    replace_other: bool = False,
 ) -> Outcome:
     """Send a release; or find out what would be sent.
 
+    Args:
+        dataset: the run folder or dataset folder that it lies in.
+        target: where it goes.
+        show: what a person sees meanwhile.
+        key: a private key to sign with.
+        message: of the commit, on the Hub.
+        license: of the whole dataset.
+        dry_run: send nothing.
+        replace_other: also where a release of another recipe is published now.
+
     Raises:
-        RecipeError: no release here, or something else than releases there.
+        RecipeError: no release here; or something else than releases of its recipe there.
         IntegrityError: one of them is damaged.
         ResourceError: the target cannot be reached, or moved meanwhile.
     """
@@ -70,9 +82,11 @@ def publish(
     manifest = replace(local.manifest, repository=target.repository)
     local = replace(local, manifest=replace(manifest, license=license or manifest.license))
     check_licence(local.manifest)
-    with tempfile.TemporaryDirectory(prefix="tracefactory-publish-") as work:
+    with scratch(SCRATCH) as work:
         show.at(f"look at {target.name}")
         head = target.head(Path(work, "head"))
+        if head is not None and not replace_other:
+            check_name(local.manifest, head, target.name)
         shards: list[Settled] = []
         for shard in settle(local, head, Path(work, "new")):
             show.at(f"{len(shards) + 1:,} shards settled")
@@ -93,6 +107,20 @@ def publish(
         tag = target.mark(outgoing.sha256)
         return _outcome(
             target, outgoing.sha256, address, tag, shards, sent, outgoing.gone, changed=True
+        )
+
+
+def check_name(manifest: Manifest, head: Head, target: str) -> None:
+    """Refuse to put another dataset in the place of what readers of the target know.
+
+    Raises:
+        RecipeError: the recipe that is published there has another name.
+    """
+    there = head.says.get("name")
+    if there != manifest.name:
+        raise RecipeError(
+            f"{target} is of the recipe {there!r}, and this release of {manifest.name!r}; nothing "
+            "was sent. If it shall take its place, say --replace; else name another target"
         )
 
 
@@ -120,7 +148,8 @@ def _texts(
     extra = {rows_name(shard.stats.path): shard.rows_sha256 for shard in shards}
     if head is not None and all(shard.source is None for shard in shards):
         same = over_shards(local.manifest, stats, head.says.get("parent_release"))
-        if _plain(same) == head.says and _alike(texts(same, stats, (), extra), head, key):
+        alike = _plain(same) == head.says and _alike(texts(same, stats, (), extra), head)
+        if alike and (key is None or _signed_by(key, head, same)):
             return None
     manifest = over_shards(local.manifest, stats, head.sha256 if head else None)
     files = texts(manifest, stats, drawn_from(local, head, shards, manifest, work), extra)
@@ -135,14 +164,30 @@ def _plain(manifest: Manifest) -> object:
     return orjson.loads(orjson.dumps(manifest.to_json()))
 
 
-def _alike(files: Mapping[str, bytes], head: Head, key: Path | None) -> bool:
-    """Is all of a release there, but for its report, which is made of the rest?"""
+def _alike(files: Mapping[str, bytes], head: Head) -> bool:
+    """Is all of a release there, by its word (but for the report, made of the rest) and whole?"""
 
     def besides(sums: Mapping[str, str]) -> dict[str, str]:
         return {path: digest for path, digest in sums.items() if path != REPORT}
 
-    signed = key is None or head.place.fetch(ATTESTATION) is not None
-    return signed and besides(sums_of(files[SUMS])) == besides(head.sums)
+    if besides(sums_of(files[SUMS])) != besides(head.sums):
+        return False
+    shards = {shard.path for shard in head.shards}  # which were looked at before
+    return all(head.place.has(path, head.sums[path]) for path in head.sums.keys() - shards)
+
+
+def _signed_by(key: Path, head: Head, manifest: Manifest) -> bool:
+    """Is the release that is there signed with this very key?"""
+    from tracefactory.publish.attestation import Forged, sign, verify
+
+    found = head.place.fetch(ATTESTATION)
+    if found is None:
+        return False
+    try:
+        wanted = verify(sign(head.sums, key, manifest), head.sums, None)
+        return verify(found.read_bytes(), head.sums, None).key_id == wanted.key_id
+    except Forged:
+        return False
 
 
 def _outgoing(

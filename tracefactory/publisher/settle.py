@@ -21,7 +21,7 @@ from tracefactory.publisher.local import Local
 from tracefactory.publisher.rows import rows_name, rows_of
 from tracefactory.publisher.verdicts import ALL_IN_COLUMNS, can_be_counted, run_of, verdicts
 from tracefactory.schemas.manifest import ShardStats
-from tracefactory.store.files import parquet_bytes, sha256_of, write_new
+from tracefactory.store.files import disk_errors, parquet_bytes, sha256_of, write_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +153,17 @@ class _Split:
 
     def _new(self, shard: ShardStats, source: Path, rows: pa.Table) -> Settled:
         path = self._work / rows_name(shard.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_new(path, parquet_bytes(rows, published=True))
+        with disk_errors(path, rows.nbytes):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_new(path, parquet_bytes(rows, published=True))
         return Settled(shard, source, path, sha256_of(path))
 
     def _kept(self, shard: ShardStats) -> Settled | None:
         """The published shard, if it is there as its record says and its rows are listed."""
         assert self._head is not None
-        listed = self._head.sums.get(rows_name(shard.path))
-        if listed is None or not self._head.place.holds(shard):
+        place, name = self._head.place, rows_name(shard.path)
+        listed = self._head.sums.get(name)
+        if listed is None or not place.holds(shard) or not place.has(name, listed):
             return None
         return Settled(shard, None, None, listed)
 

@@ -5,15 +5,26 @@ make a write whole or not at all, as S3 and its like do.
 """
 
 import contextlib
+import errno
 import importlib
 import os
 import posixpath
+import socket
+import uuid
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 from tracefactory.errors import FactoryError, RecipeError, ResourceError
-from tracefactory.store.files import disk_errors, sha256_of, sync_folder, write_atomic
+from tracefactory.store.files import (
+    TEMPORARY,
+    sha256_of,
+    sweep_temporaries,
+    sync_folder,
+    write_new,
+)
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Store:
@@ -34,9 +45,15 @@ class Store:
         self._fs, self._root = found
         protocol = self._fs.protocol
         self.local = "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+        if self.local and Path(self._root).is_file():
+            raise RecipeError(f"{url} is a file; releases are published to a folder: name another")
 
     def _full(self, path: str) -> str:
         return posixpath.join(self._root, path)
+
+    def here(self, path: str) -> Path | None:
+        """A file's place on this machine; None: the store is elsewhere."""
+        return Path(self._full(path)) if self.local else None
 
     @contextlib.contextmanager
     def _errors(self, path: str) -> Generator[None]:
@@ -49,7 +66,7 @@ class Store:
             what = " ".join(str(error).split())[:300]
             raise ResourceError(
                 f"{self.url}/{path}: {type(error).__name__}: {what}. What was published before "
-                "stands as it was; give the same command again."
+                f"stands as it was; {_advice(error)}."
             ) from error
 
     def names(self) -> list[str]:
@@ -74,8 +91,9 @@ class Store:
 
     def get(self, path: str, target: Path) -> Path | None:
         """Load a file; None: there is none."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self._errors(path):
+        with written(target, TEMPORARY_ADVICE):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors(path), written(target, TEMPORARY_ADVICE, only_full=True):
             try:
                 self._fs.get_file(self._full(path), str(target))
             except FileNotFoundError:
@@ -92,9 +110,14 @@ class Store:
                 return None
 
     def write(self, path: str, data: bytes) -> None:
-        """Put a small file in place at once."""
+        """Put a small file in place at once.
+
+        The temporary of a local store lies at its top: a kill leaves nothing inside a release, in
+        which an audit would find it.
+        """
         if self.local:
-            write_atomic(Path(self._full(path)), data)
+            owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            _replace(Path(self._root, f"{TEMPORARY}{owner}"), Path(self._full(path)), data)
             return
         with self._errors(path):
             self._fs.pipe_file(self._full(path), data)
@@ -116,6 +139,17 @@ class Store:
         with self._errors(path):
             self._fs.put_file(str(source), full)
 
+    def sweep(self, folder: str) -> None:
+        """Remove what killed writes left: within a release, and at the top if they were ours.
+
+        Nobody writes temporaries into a release now, but other versions did.
+        """
+        if self.local:
+            sweep_temporaries(Path(self._full(folder)))
+            for left in Path(self._root).glob(f"{TEMPORARY}{socket.gethostname()}-*"):
+                if _is_dead(left.name.rsplit("-", 2)[1]):
+                    left.unlink(missing_ok=True)
+
     def copy(self, path: str, target: str) -> None:
         """Copy a file within the place, by the service itself."""
         if self.local:
@@ -126,9 +160,64 @@ class Store:
                 self._fs.cp_file(self._full(path), self._full(target))
 
 
+@contextlib.contextmanager
+def written(
+    path: Path, advice: str = "it is the target", *, only_full: bool = False
+) -> Generator[None]:
+    """Turn refusals of this machine's file system into an error that says what to do.
+
+    `only_full`: errors that are no full disk may come from elsewhere, and are left as they are.
+
+    Raises:
+        ResourceError: disk full, or no right to write.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise ResourceError(
+                f"disk full: {path} cannot be written ({error.strerror}). Nothing finished is "
+                f"lost: free some space ({advice}) and give the same command again."
+            ) from error
+        if only_full or error.errno is None:
+            raise
+        raise ResourceError(
+            f"cannot write {path} ({error.strerror}); make it writable, or name another place "
+            f"({advice})"
+        ) from error
+
+
+TEMPORARY_ADVICE = "TMPDIR says where temporary files go"
+
+
+def _advice(error: Exception) -> str:
+    """What helps: a path through a file never becomes one that can be read."""
+    if isinstance(error, NotADirectoryError | PermissionError):
+        return "name another target, or put that right"
+    return "give the same command again"
+
+
+def _is_dead(pid: str) -> bool:
+    """Is there no such process on this machine?"""
+    return pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists()
+
+
+def _replace(temporary: Path, target: Path, data: bytes) -> None:
+    """Put `data` in place whole or not at all, and durably."""
+    with written(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_new(temporary, data)
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
+
+
 def _copy(source: Path, target: Path, *, link: bool = False) -> None:
     """Copy durably; `link`: share the bytes, where the file system can."""
-    with disk_errors(target, source.stat().st_size):
+    with written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         try:

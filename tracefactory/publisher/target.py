@@ -87,6 +87,8 @@ def hub_name(word: str) -> str | None:
     Raises:
         RecipeError: it can be read both ways, or is no name of a dataset.
     """
+    if not word.strip():
+        raise RecipeError("no target is named; is a variable of the shell unset?")
     if word.startswith(HUB):
         name = word.removeprefix(HUB).rstrip("/")
         if not _NAME.fullmatch(name):
@@ -94,6 +96,12 @@ def hub_name(word: str) -> str | None:
         return name
     if word.startswith("hf://"):
         raise RecipeError(f"{word}: only datasets are published to, {HUB}ORG/NAME")
+    slashed = word.endswith("/") and not Path(word).parent.exists()
+    if slashed and _NAME.fullmatch(word.rstrip("/")):
+        name = word.rstrip("/")
+        raise RecipeError(
+            f"{word} may be a dataset on the Hub or a folder here: write {name} or ./{name}"
+        )
     if not _NAME.fullmatch(word):
         return None
     if Path(word).exists() or Path(word).parent.exists():

@@ -21,7 +21,7 @@ MEASURES = (
 )  # fmt: skip
 SCHEMA = pa.schema([VERDICT_SCHEMA.field(name) for name in MEASURES])
 
-ALL_IN_COLUMNS = frozenset({"rl", "preference"})
+ALL_IN_COLUMNS = frozenset({"rl", "preference", "probes"})
 """Views whose figures are all in their columns."""
 
 

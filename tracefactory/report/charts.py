@@ -48,7 +48,7 @@ def histogram(
         '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>{}{}{}</svg>'
     ).format(
         WIDTH, HEIGHT, key, key, key, title, key, said,
-        _scale(top), Markup("").join(bars), _edges(edges, pitch, unit),
+        _heights(top, percent=True), Markup("").join(bars), _edges(edges, pitch, unit),
     )  # fmt: skip
 
 
@@ -60,20 +60,6 @@ def _block(x: float, height: float, width: float) -> str:
 def _ceiling(value: float) -> float:
     """The next round share above."""
     return next((top for top in (0.05, 0.1, 0.2, 0.4, 0.6, 0.8) if value <= top), 1.0)
-
-
-def _scale(top: float) -> Markup:
-    """Three lines and what they stand for."""
-    lines: list[Markup] = []
-    for part in (0.0, 0.5, 1.0):
-        y = HEIGHT - _BOTTOM - part * (HEIGHT - _TOP - _BOTTOM)
-        lines.append(
-            Markup(
-                '<path class="line" d="M{} {:.1f}H{}"/>'
-                '<text class="tick end" x="{}" y="{:.1f}">{}</text>'
-            ).format(_LEFT, y, WIDTH - _RIGHT, _LEFT - 5, y + 3.5, f"{100 * top * part:.3g} %")
-        )
-    return Markup("").join(lines)
 
 
 def _edges(edges: Sequence[str], pitch: float, unit: str) -> Markup:
@@ -101,6 +87,84 @@ def _said(one: Series, edges: Sequence[str]) -> str:
         f"{one.name}: {total:,} rows, most of them ({one.counts[fullest]:,}) "
         f"from {edges[fullest]} on"
     )
+
+
+class Curve(NamedTuple):
+    """Points of one line, left to right."""
+
+    name: str
+    css: str
+    points: Sequence[tuple[float, float]]
+
+
+def curves(key: str, title: str, lines: Sequence[Curve], unit: str, *, percent: bool) -> Markup:
+    """Lines over one axis from 0; the vertical one is shares, or what is said, up to its maximum.
+
+    Args:
+        key: unique on the page.
+        title: of the chart.
+        lines: several may have one name, as seeds have.
+        unit: of the horizontal axis.
+        percent: values are shares of 1.
+    """
+    right = max(x for line in lines for x, _ in line.points) or 1.0
+    top = 1.0 if percent else max(y for line in lines for _, y in line.points) or 1.0
+    width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    drawn = [
+        Markup('<path class="curve {}" d="M{}"/>').format(
+            line.css,
+            "L".join(
+                f"{_LEFT + width * x / right:.1f} {HEIGHT - _BOTTOM - height * y / top:.1f}"
+                for x, y in line.points
+            ),
+        )
+        for line in lines
+    ]
+    said = ". ".join(
+        f"{line.name}: from {_value(line.points[0][1], percent=percent)} "
+        f"to {_value(line.points[-1][1], percent=percent)}"
+        for line in lines
+    )
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-t {}-d">'
+        '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>{}{}{}</svg>'
+    ).format(
+        WIDTH, HEIGHT, key, key, key, title, key, said,
+        _heights(top, percent=percent), Markup("").join(drawn), _across(right, unit),
+    )  # fmt: skip
+
+
+def _value(y: float, *, percent: bool) -> str:
+    return f"{100 * y:.1f} %" if percent else f"{y:.3g}"
+
+
+def _heights(top: float, *, percent: bool) -> Markup:
+    lines = [
+        Markup(
+            '<path class="line" d="M{} {:.1f}H{}"/>'
+            '<text class="tick end" x="{}" y="{:.1f}">{}</text>'
+        ).format(
+            _LEFT, y, WIDTH - _RIGHT, _LEFT - 5, y + 3.5,
+            f"{100 * top * part:.3g} %" if percent else f"{top * part:.2g}",
+        )
+        for part in (0.0, 0.5, 1.0)
+        for y in (HEIGHT - _BOTTOM - part * (HEIGHT - _TOP - _BOTTOM),)
+    ]  # fmt: skip
+    return Markup("").join(lines)
+
+
+def _across(right: float, unit: str) -> Markup:
+    ticks = [
+        Markup('<text class="tick{}" x="{:.1f}" y="{}">{}</text>').format(
+            " end" if part else "", _LEFT + (WIDTH - _LEFT - _RIGHT) * part,
+            HEIGHT - _BOTTOM + 12, f"{right * part:,.0f}",
+        )
+        for part in (0.0, 1.0)
+    ]  # fmt: skip
+    name = Markup('<text class="tick unit end" x="{}" y="{}">{}</text>').format(
+        WIDTH - _RIGHT, HEIGHT - 4, unit
+    )
+    return Markup("").join([*ticks, name])
 
 
 def bar(parts: Sequence[tuple[str, int]], whole: int) -> Markup:

@@ -14,10 +14,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from tracefactory.probing.rate import rates
 from tracefactory.report import evidence, shards, spreads, texts, yields
 from tracefactory.report.charts import bar, sparkline
 from tracefactory.report.checks import Release, checks, tally
 from tracefactory.report.sample import Drawn, Sample
+from tracefactory.report.taught import looped, proven
 from tracefactory.schemas.manifest import Manifest, ShardStats
 
 TEXT_BYTES = 1_200_000
@@ -47,6 +49,7 @@ def report(manifest: Manifest, shards: Sequence[ShardStats], sample: Sample) -> 
             **_figures(release),
             **_evidence(release),
             rows_shown=_shown(sample),
+            taught=[one for one in (proven(manifest.proof), looped(manifest.loop)) if one],
         )
     )
     # Half of a surrogate pair is no text in any encoding; everything else passes as it is.
@@ -83,6 +86,7 @@ def _evidence(release: Release) -> dict[str, object]:
         "statuses": evidence.statuses(release),
         "outcomes": evidence.OUTCOMES,
         "steps": {name: evidence.steps(release, name) for name in ("sft", "rejected")},
+        "probed": rates(release.stats("probes").probes),
         "dedupe": release.stages("dedupe"),
         "duplicates": release.step("duplicates"),
         "sources": evidence.sources(release),

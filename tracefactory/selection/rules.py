@@ -5,6 +5,7 @@ they are and count for nothing but pass rates. Text is read for `most_different`
 chunk at a time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -19,6 +20,9 @@ from tracefactory.selection.choosing import BY_FIGURES, Candidate, drawn, most_d
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs
 from tracefactory.stages.split import split_of
 from tracefactory.task import Chunk
+
+MET = "met:"
+"""How figures begin of rows that have a value which a weight names."""
 
 Rules = Mapping[str, Any]
 """The stage's config as plain data, with the seed; of the budget only what it is in."""
@@ -39,6 +43,18 @@ def decided(inputs: Inputs, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
         dropped.append(rows.filter(pl.col("drop_reason").is_not_null()))
         rows = rows.filter(pl.col("drop_reason").is_null())
     return rows, pl.concat(dropped)
+
+
+def met(inputs: Inputs, rules: Rules) -> Counter[str]:
+    """Rows of each value that a weight names, whatever became of them: 0 for those of none."""
+    found: Counter[str] = Counter()
+    for column, shares in (rules["weights"] or {}).items():
+        named = [value for value in shares if value != "*"]
+        found.update({f"{MET}{column}:{value}": 0 for value in named})  # a key, unlike with |=
+        for chunk in inputs.chunks if named else ():
+            values = inputs.table("verdicts", VERDICT_SCHEMA, chunk, [column]).column(0)
+            found.update(f"{MET}{column}:{v}" for v in values.to_pylist() if v in named)
+    return found
 
 
 def _candidates(inputs: Inputs, chunk: Chunk, rules: Rules, moved: set[str]) -> pl.DataFrame:

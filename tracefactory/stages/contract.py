@@ -11,7 +11,7 @@ A stage of one's own is a module-level object with these attributes, named in a 
 address (`use: mypkg.stages:SHORTEN`). Stages know nothing of Dask, locks or receipts.
 
 Roles of tables (each with its schema in schemas/): `problems`, `attempts`, `verdicts`, `decisions`
-(which rows a stage drops and why), and what a barrier keeps for itself.
+(which rows a stage drops and why), `probes`, and what a barrier keeps for itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,9 +10,8 @@ Not here: checking answers (verify), servers and rate limits (teachers/).
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Self, cast
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -27,13 +26,8 @@ from tracefactory.stages.split import split_of
 from tracefactory.store.home import Journal, digest
 from tracefactory.task import Chunk
 from tracefactory.teachers import TeacherSettings, build_teacher, teacher_revision
-from tracefactory.teachers.contract import (
-    Completion,
-    Request,
-    Teacher,
-    TeacherError,
-    TeacherInfo,
-)
+from tracefactory.teachers.asking import Answers, complete
+from tracefactory.teachers.contract import Completion, Request, TeacherInfo
 
 
 class Attempts(Settings):
@@ -143,7 +137,7 @@ class Generate:
             for problem in problems
             for index in range(config["start"], config["stop"])
         ]
-        completions = asyncio.run(_complete(teacher, requests, _answered(inputs), journal))
+        completions = asyncio.run(complete(teacher, requests, _answered(inputs), journal))
         rows = [_attempt(teacher.info, request, completions) for request in requests]
         return Result(
             {"attempts": table_of(rows, ATTEMPT_SCHEMA)},
@@ -186,9 +180,6 @@ def _unsolved(inputs: Inputs, until_correct: int) -> set[str]:
     return {problem for problem, n in correct.items() if n < until_correct} - closed
 
 
-Answers = dict[tuple[str, int], Completion]
-
-
 def _asked(chunk: Chunk, config: Mapping[str, Any]) -> str:
     """All that answers depend on but their number: how many there shall be is another matter."""
     files = [o.sha256 for role in ("problems", "splits") for o in chunk.files.get(role, ())]
@@ -208,49 +199,6 @@ def _answered(inputs: Inputs) -> Answers:
 _KEPT = tuple(
     name for name in Completion.__dataclass_fields__ if name not in ("problem_id", "index")
 )
-
-
-async def _complete(
-    teacher: Teacher, requests: Sequence[Request], answers: Answers, journal: Journal
-) -> Answers:
-    """All completions; those already there, or in the journal, are not asked for again."""
-    if teacher.info.paid:
-        for record in journal.replay():
-            found = Completion(**cast("dict[str, Any]", record))
-            answers.setdefault((found.problem_id, found.index), found)
-    missing = {(r.problem.id, r.index): r for r in requests}
-    missing = {key: request for key, request in missing.items() if key not in answers}
-    async for completion in teacher.complete(list(missing.values())):
-        sound = _sound(completion, teacher.info.name)
-        if teacher.info.paid:
-            journal.append(_plain(sound))
-        missing.pop((sound.problem_id, sound.index), None)
-        answers.setdefault((sound.problem_id, sound.index), sound)
-    if missing:
-        problem, index = next(iter(missing))
-        raise TeacherError(
-            f"teacher {teacher.info.name!r} gave no answer to {len(missing)} of {len(requests)} "
-            f"requests, such as attempt {index} at {problem}"
-        )
-    return answers
-
-
-def _sound(completion: Completion, teacher: str) -> Completion:
-    """The completion, if it can be stored; half a surrogate pair (a cut-off emoji) is replaced."""
-    if not isinstance(cast("object", completion.text), str):
-        raise TeacherError(
-            f"teacher {teacher!r} gave {type(completion.text).__name__} and no text for attempt "
-            f"{completion.index} at {completion.problem_id}"
-        )
-    try:
-        completion.text.encode()
-    except UnicodeEncodeError:
-        return replace(completion, text=completion.text.encode("utf-8", "replace").decode())
-    return completion
-
-
-def _plain(completion: Completion) -> dict[str, Any]:
-    return {name: getattr(completion, name) for name in Completion.__dataclass_fields__}
 
 
 def _attempt(teacher: TeacherInfo, request: Request, answers: Answers) -> Attempt:

@@ -29,7 +29,7 @@ from tracefactory.store.files import row_group_rows
 from tracefactory.store.home import Home, Journal
 from tracefactory.task import Chunk
 
-View = Literal["sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected"]
+View = Literal["sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected", "probes"]
 
 
 class ShardSize(Settings):
@@ -45,7 +45,8 @@ class PublishConfig(StageConfig):
     """Write the dataset."""
 
     views: Annotated[tuple[View, ...], Field(min_length=1)] = ("sft", "rl", "pretrain", "rejected")
-    """Which configs the dataset has. `rejected` keeps every dropped row with its reason."""
+    """Which configs the dataset has. `rejected` keeps every dropped row with its reason; `probes`
+    is what probe stages found."""
     statuses: tuple[Status, ...] = ("correct",)
     """Verdicts that may stand in `sft` and `pretrain`; rows with others go to `rejected`."""
     shard: ShardSize = ShardSize()
@@ -78,7 +79,9 @@ class Publish:
             "views": list(config.views),
             "statuses": list(config.statuses),
         }
-        roles = ("problems", "splits", "attempts", "verdicts", "decisions")
+        roles = ["problems", "splits", "attempts", "verdicts", "decisions"]
+        if "probes" in config.views:
+            roles.append("probes")
         for number, group in enumerate(_groups(plan.chunks, config.shard)):
             read = tuple(c.only(*roles, facts=("instruction", "rate_over")) for c in group)
             yield Order(f"shard-{number:05d}", settings, read)

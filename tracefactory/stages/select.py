@@ -5,7 +5,8 @@ The rules work in this order, and each drop names the first that hit it:
     difficulty   rows whose problem is as hard for their teacher as asked
     traces       at most so many a problem, over all teachers
     weights      a share of the rows of a domain, source and teacher, by a hash of their ids
-    budget       rows in the order of a hash of their ids, until tokens or characters are spent
+    budget       rows in the order of a hash of their ids, until tokens or characters are spent;
+                 one that is larger than all of it is passed over
 
 Which rows stay depends on the rows and the seed alone: on no order and no cut into chunks. Adding
 rows moves no draw of those that were there.
@@ -26,10 +27,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
+from tracefactory.errors import RecipeError
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.verdict import Status
 from tracefactory.selection.budget import beyond, cut, ranked
-from tracefactory.selection.rules import decided
+from tracefactory.selection.rules import MET, decided, met
 from tracefactory.stages.contract import (
     DECISION_SCHEMA,
     Inputs,
@@ -104,7 +106,7 @@ class SelectConfig(StageConfig):
     """Shares of domains, sources and teachers."""
     budget: Budget | None = None
     """Tokens or characters of all kept rows together."""
-    statuses: tuple[Status, ...] = ("correct",)
+    statuses: Annotated[tuple[Status, ...], Field(min_length=1)] = ("correct",)
     """Verdicts among which it selects, as in the publish stage; other rows are left to that."""
 
     @model_validator(mode="after")
@@ -119,7 +121,7 @@ class Select:
 
     kind: ClassVar[Kind] = "barrier"
     Config: ClassVar[type[StageConfig]] = SelectConfig
-    version = "1"
+    version = "2"
     roles = ("decisions",)
 
     def phases(self, config: SelectConfig) -> int:
@@ -143,13 +145,23 @@ class Select:
             yield Order("cut", {"step": "cut", "budget": _limit(config)}, (Chunk("rows", files),))
         else:
             found = outputs_of(plan.done[1], "cut")
-            settings = {"step": "share", "stage": plan.name, "reason": _over(config)}
+            share = {
+                "step": "share",
+                "stage": plan.name,
+                "reason": _over(config),
+                "budget": _limit(config),
+            }
             for number, receipt in enumerate(plan.done[0] if any(o.rows for o in found) else ()):
                 files = {"cut": found, "ranks": outputs_of([receipt], "ranks")}
-                yield Order(f"share-{number:05d}", settings, (Chunk("rows", files),))
+                yield Order(f"share-{number:05d}", share, (Chunk("rows", files),))
 
     def chunks(self, config: SelectConfig, plan: Plan) -> Iterable[Chunk]:
-        """All chunks go on, each with the decisions of its group."""
+        """All chunks go on, each with the decisions of its group.
+
+        Raises:
+            RecipeError: a weight names what no row has.
+        """
+        _check_weights(plan)
         for number, group in enumerate(_groups(plan.chunks)):
             receipts = [done[number] for done in (plan.done[0], *plan.done[2:]) if done]
             for chunk in group:
@@ -163,8 +175,22 @@ class Select:
         if config["step"] == "cut":
             table, kept = cut(inputs, config["budget"])
             return Result({"cut": table}, {"kept": kept})
-        decisions = beyond(inputs, config["stage"], config["reason"])
+        decisions = beyond(inputs, config["stage"], config["reason"], config["budget"])
         return Result({"decisions": decisions}, {f"dropped:{config['reason']}": decisions.num_rows})
+
+
+def _check_weights(plan: Plan) -> None:
+    """Refuse a name that was most likely written wrong: its rows would all stay, without a word."""
+    found: Counter[str] = Counter()
+    for receipt in plan.done[0]:
+        found.update({key: n for key, n in receipt.counts.items() if key.startswith(MET)})
+    for key, n in found.items():
+        if not n:
+            column, _, value = key.removeprefix(MET).partition(":")
+            raise RecipeError(
+                f"stage {plan.name}: weights names the {column} {value!r}, and no row has it; "
+                f"nothing is lost: put the name right (`*` stands for the rest) and run again"
+            )
 
 
 def _reads_attempts(config: SelectConfig) -> bool:
@@ -213,6 +239,7 @@ def _rank(inputs: Inputs, stage: str, rules: Mapping[str, Any]) -> Result:
     kept, gone = decided(inputs, rules)
     dropped = gone.with_columns(pl.lit(stage).alias("dropped_by")).sort("attempt_id")
     counts = Counter(f"dropped:{reason}" for reason in dropped.get_column("drop_reason"))
+    counts.update(met(inputs, rules))
     tables = {"decisions": dropped.select(DECISION_SCHEMA.names).to_arrow().cast(DECISION_SCHEMA)}
     if rules["budget"]:
         tables |= ranked(kept, rules["seed"])

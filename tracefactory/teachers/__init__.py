@@ -53,6 +53,11 @@ def build_teacher(settings: dict[str, Any]) -> Teacher:
     return cast("Teacher", resolve(settings["kind"])(**settings["options"]))
 
 
+def may_continue(settings: SolverConfig | ProgrammerConfig | OwnTeacher) -> bool:
+    """Can this teacher honour a prefix? One of somebody's own says so only once it is built."""
+    return not isinstance(settings, ProgrammerConfig)
+
+
 def teacher_revision(settings: SolverConfig | ProgrammerConfig | OwnTeacher) -> str:
     """What makes the same request give another answer: part of the key of generation."""
     if isinstance(settings, OwnTeacher):

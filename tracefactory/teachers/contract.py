@@ -1,6 +1,6 @@
 """What a teacher is: requests in, completions out as they finish.
 
-Not here: where completions are kept (stages/generate.py and the journal), who plans how many.
+Not here: where completions are kept (asking.py and the journal), who plans how many.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +21,9 @@ class Request:
     """63-bit sampling seed: hash(run seed, problem id, teacher, index)."""
     prompt: str
     """The user turn: the statement and the recipe's instruction line."""
+    prefix: str = ""
+    """What the teacher has said already: its completion goes on right after it, and holds only what
+    comes next. Empty: it begins. Set only for teachers that say `continues`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class TeacherInfo:
     """SPDX identifier of the licence of its outputs."""
     paid: bool
     """Do completions cost something? Then each finished one is journalled before anything else."""
+    continues: bool = False
+    """Does it honour Request.prefix?"""
 
 
 class Teacher(Protocol):

@@ -20,22 +20,27 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 class WrittenTeacher:
     """A teacher whose texts are a function of problem and seed."""
 
-    def __init__(self, name: str, version: str) -> None:
+    def __init__(self, name: str, version: str, *, continues: bool = False) -> None:
         self.info = TeacherInfo(
             name=name,
             revision=f"program:tracefactory.teachers.{name}@{version}",
             license="Apache-2.0",
             paid=False,
+            continues=continues,
         )
 
     async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
         """Answer the requests in order.
 
         Raises:
-            RecipeError: a problem is not of the families that the teacher knows.
+            RecipeError: a problem is not of the families that the teacher knows, or a prefix not
+                what it would say.
         """
         for request in requests:
-            text = self.write(request.problem, request.seed)
+            if request.prefix:
+                text = self.go_on(request.problem, request.prefix)
+            else:
+                text = self.write(request.problem, request.seed)
             yield Completion(problem_id=request.problem.id, index=request.index, text=text)
 
     def write(self, problem: Problem, seed: int) -> str:
@@ -43,6 +48,14 @@ class WrittenTeacher:
 
         Raises:
             RecipeError: the problem is not of the families that the teacher knows.
+        """
+        raise NotImplementedError
+
+    def go_on(self, problem: Problem, prefix: str) -> str:
+        """Return what comes after the prefix; only teachers that say `continues` can.
+
+        Raises:
+            RecipeError: the problem or the prefix is not of the kind that the teacher knows.
         """
         raise NotImplementedError
 

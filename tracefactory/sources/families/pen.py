@@ -1,8 +1,13 @@
 """The pen a family writes its solution with; it may slip once, and may put the slip right.
 
+Given lines that were said already, it says them again and goes on from their values, whether they
+are true or not.
+
 Not here: who slips how often (teachers/solver.py), and what a step means (each family).
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -21,12 +26,20 @@ class Slip:
     """Decides the wrong value."""
 
 
+class StrangeLineError(Exception):
+    """A line was said that the family would not write there, whatever its value."""
+
+
 class Pen:
     """Writes the lines of one solution and hands each value back as it was written."""
 
-    __slots__ = ("_slip", "_slip_at", "habit", "lines", "n_steps")
+    __slots__ = ("_said", "_slip", "_slip_at", "habit", "lines", "n_steps")
 
-    def __init__(self, habit: bool = False, slip: Slip | None = None) -> None:
+    def __init__(
+        self, habit: bool = False, slip: Slip | None = None, said: Sequence[str] = ()
+    ) -> None:
+        """Args: the habit, the slip, and the lines that the solution begins with."""
+        self._said = said
         self.habit = habit
         self.lines: list[str] = []
         self.n_steps = 0
@@ -53,9 +66,14 @@ class Pen:
             habit: The value by the family's misrule; written when the pen has the habit.
             modulus: Set for a remainder: a slip is then another remainder, so the line is false.
             tail: The line after the value.
+
+        Raises:
+            StrangeLineError: a line was said in its place that is none of this step.
         """
         at = self.n_steps
         self.n_steps = at + 1
+        if len(self.lines) < len(self._said):
+            return self._again(text, tail)
         if at == self._slip_at and self._slip is not None:
             rng = self._slip.rng
             wrong = _wrong_remainder(value, modulus, rng) if modulus else _wrong(value, rng)
@@ -67,6 +85,27 @@ class Pen:
             value = habit
         self.lines.append(f"{text}{value}{tail}")
         return value
+
+    def _again(self, text: str, tail: str) -> int:
+        """Say the next line that was said, and the one that puts it right, if there is one."""
+        line = self._said[len(self.lines)]
+        value = _value(line, text, tail)
+        if value is None:
+            raise StrangeLineError(f"{line!r} is no line `{text}VALUE{tail}`")
+        self.lines.append(line)
+        if len(self.lines) < len(self._said):
+            line = self._said[len(self.lines)]
+            right = _value(line, RECHECK + text.rpartition(": ")[2], tail)
+            if right is not None:
+                self.lines.append(line)
+                return right
+        return value
+
+
+def _value(line: str, text: str, tail: str) -> int | None:
+    """The value of the line `text value tail`; None if it is another line."""
+    found = re.fullmatch(rf"{re.escape(text)}(-?[0-9]+){re.escape(tail)}", line)
+    return None if found is None else int(found[1])
 
 
 def _wrong_remainder(value: int, modulus: int, rng: Random) -> int:
