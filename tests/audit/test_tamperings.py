@@ -58,11 +58,12 @@ def test_nobody_who_makes_a_release_can_know_which_rows_are_drawn(forger):
     seeds = {Asked().drawn_with() for _ in range(100)}
     assert len(seeds) == 100
     assert all(len(seed) >= 16 for seed in seeds)
-    (wrong,) = forger.edit("sft", lambda row: row.update(final_answer="no"))
+    forger.edit("sft", lambda row: row.update(final_answer="no"))
     forger.finish()
     asked = (Asked(sample=150, planted=0, seed=str(number)) for number in range(6))
-    caught = [any(wrong in f.found for f in audited(forger.folder, a).faults) for a in asked]
-    assert set(caught) == {True, False}
+    # Only a row that is judged again is seen to have another final answer.
+    checks = [{fault.check for fault in audited(forger.folder, one).faults} for one in asked]
+    assert {"row_final_answer" in found for found in checks} == {True, False}
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -247,6 +247,12 @@ def test_a_word_that_names_no_place_is_refused(word):
         hub_name(word)
 
 
+@pytest.mark.parametrize("license_", ["", "NOT A LICENSE <b>", "CC-BY-4.0 AND", "a\nb: c"])
+def test_a_licence_that_is_none_is_refused(base, tmp_path, license_):
+    said = publish(os.environ, base, tmp_path / "there", "--license", license_, code=2)["said"]
+    assert "SPDX" in said
+
+
 def test_words_that_name_places(tmp_path):
     assert hub_name("org/name") == hub_name("hf://datasets/org/name/") == "org/name"
     assert hub_name(f"{tmp_path}/") is None

@@ -29,8 +29,8 @@ from tracefactory.audit.statements import (
 )
 from tracefactory.audit.traces import Release, write_options
 from tracefactory.cluster import Done, End, Pool
+from tracefactory.publisher.disk import TEMPORARY_ADVICE, written
 from tracefactory.publisher.scratch import scratch
-from tracefactory.publisher.store_of import TEMPORARY_ADVICE, written
 
 
 def audit_release(root: Path, asked: Asked, pool: Pool, told: Told) -> Outcome:

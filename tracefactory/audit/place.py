@@ -15,8 +15,8 @@ from typing import Any
 from tracefactory.audit.faults import short
 from tracefactory.audit.inside import Unsafe, read_bytes
 from tracefactory.errors import FactoryError, SourceError
+from tracefactory.publisher.disk import written
 from tracefactory.publisher.scratch import scratch
-from tracefactory.publisher.store_of import written
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import RECEIPTS
 

@@ -261,6 +261,9 @@ def publish(
         Path | None, typer.Option(metavar="KEY.PEM", help="Sign all files with this Ed25519 key.")
     ] = None,
     message: Annotated[str | None, typer.Option(help="Hub: of the commit.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where another recipe's release stands.")
+    ] = False,
     stalled_after: Annotated[
         float, typer.Option(min=1, metavar="SECONDS", help="Give up when no byte moved so long.")
     ] = 120.0,
@@ -288,6 +291,7 @@ def publish(
             message,
             stalled_after,
             json,
+            replace,
         )
     )
 
@@ -407,6 +411,10 @@ def audit(
         str | None,
         typer.Option(metavar="SHA256", help="The manifest's sha256 or its beginning, if you know."),
     ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(help="Draw the rows that an audit with this seed drew. [default: new]"),
+    ] = None,
     max_drift: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rows that may be judged otherwise.")
     ] = 0.0,
@@ -456,7 +464,7 @@ def audit(
     from tracefactory.audit.asked import Asked
     from tracefactory.cli.audit_release import Columns, audit_command
 
-    asked = Asked(recheck, sample, planted, tuple(allow_verifier or ()), key, expect)
+    asked = Asked(recheck, sample, planted, tuple(allow_verifier or ()), key, expect, seed)
     columns = Columns(statement, reference, response, verdict, after, boxed, verifier, option or [])
     raise typer.Exit(
         audit_command(target, asked, columns, max_drift, workers, inline, download, examples, json)

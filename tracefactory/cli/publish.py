@@ -1,6 +1,7 @@
 """`tracefactory publish`: the words of the command, what is shown meanwhile, and what was done."""
 
 import dataclasses
+import re
 import time
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,9 @@ from tracefactory.publisher.publish import Outcome, publish
 from tracefactory.publisher.target import Target, hub_name
 
 out = Console(emoji=False)
+
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")
+"""Its form: which identifiers there are, the Hub knows."""
 
 
 class Progress:
@@ -74,6 +78,11 @@ def publish_command(
     """Publish a release; the exit code."""
     if key is not None and not key.is_file():
         raise RecipeError(f"--sign {key}: there is no such file; a private key in PEM is wanted")
+    if license is not None and not _SPDX.fullmatch(license):
+        raise RecipeError(
+            f"--license {license!r}: want an SPDX identifier (spdx.org/licenses), as CC-BY-4.0, or "
+            "several with AND, OR, WITH; for one of your own LicenseRef-NAME"
+        )
     with Progress() as show:
         try:
             with ended_alike():

@@ -1,9 +1,10 @@
 """A tokeniser made from the texts of one dataset, of which it loses nothing.
 
-Numbers of up to three digits, runs of letters and single other characters are one token each where
-the texts have them often enough; the rest falls apart into bytes, which are tokens too. A token for
-a whole number matters: with one a digit, the same model needs more than twice the budget. A byte
-that none of the texts has is `<|unknown|>`: a token for each would cost time and teach nothing.
+Numbers of up to three digits, words, tags, commands of LaTeX and single other characters are one
+token each where the texts have them often enough; the rest falls apart into bytes, which are tokens
+too. A token for a whole number matters: with one a digit, the same model needs more than twice the
+budget. A byte that none of the texts has is `<|unknown|>`: a token for each would cost time and
+teach nothing.
 
 Not here: what a real model uses. Published rows stay plain text.
 """
@@ -28,7 +29,8 @@ MIN_COUNT = 10
 """A word seen less often would be a token that is hardly trained."""
 MAX_WORDS = 8_192
 
-_WORDS = Regex(r"\p{N}{1,3}|\p{L}+|[\s\S]")
+_WORDS = Regex(r"</?\p{L}+>|\\\p{L}+\{?|\p{N}{1,3}| ?\p{L}+|\n+|[\s\S]")
+"""Tags, commands of LaTeX, numbers, words with the space before them, line breaks, and the rest."""
 _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
 

@@ -160,7 +160,8 @@ def _rejected(totals: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for counts in totals.values():
         for key, n in counts.items():
-            if key.startswith("rejected:"):
+            # An attempt that could not be used is no row that never became a problem.
+            if key.startswith("rejected:") and not key.startswith("rejected:attempt of "):
                 found[key.removeprefix("rejected:")] += n
     return dict(sorted(found.items()))
 

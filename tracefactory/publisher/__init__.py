@@ -8,4 +8,5 @@ deal.py       writes those
 publish.py    the road from one end to the other
 hub.py        the Hub                      files.py      anything that fsspec reaches
 retry.py      what is tried again          watchdog.py   what hangs is not waited for
+scratch.py    temporary folders            disk.py        refusals of this machine, in words
 """

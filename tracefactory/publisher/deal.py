@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 
 from tracefactory.publish.release import WRITER
 from tracefactory.publish.rows import content_digest
+from tracefactory.publisher.disk import TEMPORARY_ADVICE, written
 from tracefactory.publisher.figures import figures
 from tracefactory.publisher.index import NOWHERE, Index, Numbers
 from tracefactory.publisher.rows import BATCH, rows_of_table
 from tracefactory.schemas.manifest import ShardStats
 from tracefactory.store.files import (
-    disk_errors,
     parquet_bytes,
     row_group_rows,
     sha256_of,
@@ -88,7 +88,7 @@ class Deal:
     def _lay_down(self, table: pa.Table, folder: str) -> None:
         self._pieces += 1
         path = self._spool / folder / f"{self._pieces:08d}.arrow"
-        with disk_errors(path, table.nbytes):
+        with written(path, TEMPORARY_ADVICE):
             path.parent.mkdir(parents=True, exist_ok=True)
             with pa.OSFile(str(path), "wb") as file:
                 options = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -115,7 +115,7 @@ class Deal:
         table = self.table(target)
         data = parquet_bytes(table, published=True)
         path = self._work / name.path
-        with disk_errors(path, len(data)):
+        with written(path, TEMPORARY_ADVICE):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_new(path, data)
         stats = replace(

@@ -15,13 +15,14 @@ import orjson
 import pyarrow.parquet as pq
 
 from tracefactory.publisher.deal import Deal
+from tracefactory.publisher.disk import TEMPORARY_ADVICE, written
 from tracefactory.publisher.head import Head
 from tracefactory.publisher.local import Local
 from tracefactory.publisher.rows import BATCH
 from tracefactory.publisher.settle import Settled, group_of
 from tracefactory.report.sample import CONFIGS, FILES
 from tracefactory.schemas.manifest import Manifest, ShardStats
-from tracefactory.store.files import disk_errors, parquet_bytes, write_new
+from tracefactory.store.files import parquet_bytes, write_new
 
 Lying = list[tuple[ShardStats, Path]]
 
@@ -67,7 +68,7 @@ def _made(local: Local, head: Head, shard: ShardStats, work: Path) -> Path:
                 _out(deal, local.folder / one.path, places)
         table = deal.table(0)
     path = folder / "rows.parquet"
-    with disk_errors(path, table.nbytes):
+    with written(path, TEMPORARY_ADVICE):
         write_new(path, parquet_bytes(table, published=True))
     return path
 

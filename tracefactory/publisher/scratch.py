@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tracefactory.publisher.store_of import TEMPORARY_ADVICE, written
+from tracefactory.publisher.disk import TEMPORARY_ADVICE, written
 
 LOCK = "in-use"
 UNLOCKED_S = 24 * 3600

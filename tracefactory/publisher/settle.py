@@ -15,13 +15,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from tracefactory.publisher.deal import Deal, Written
+from tracefactory.publisher.disk import TEMPORARY_ADVICE, written
 from tracefactory.publisher.head import Head
 from tracefactory.publisher.index import Index
 from tracefactory.publisher.local import Local
 from tracefactory.publisher.rows import rows_name, rows_of
 from tracefactory.publisher.verdicts import ALL_IN_COLUMNS, can_be_counted, run_of, verdicts
 from tracefactory.schemas.manifest import ShardStats
-from tracefactory.store.files import disk_errors, parquet_bytes, sha256_of, write_new
+from tracefactory.store.files import parquet_bytes, sha256_of, write_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class _Split:
 
     def _new(self, shard: ShardStats, source: Path, rows: pa.Table) -> Settled:
         path = self._work / rows_name(shard.path)
-        with disk_errors(path, rows.nbytes):
+        with written(path, TEMPORARY_ADVICE):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_new(path, parquet_bytes(rows, published=True))
         return Settled(shard, source, path, sha256_of(path))

@@ -5,7 +5,6 @@ make a write whole or not at all, as S3 and its like do.
 """
 
 import contextlib
-import errno
 import importlib
 import os
 import posixpath
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tracefactory.errors import FactoryError, RecipeError, ResourceError
+from tracefactory.publisher.disk import TEMPORARY_ADVICE, written
 from tracefactory.store.files import (
     TEMPORARY,
     sha256_of,
@@ -23,8 +23,6 @@ from tracefactory.store.files import (
     sync_folder,
     write_new,
 )
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Store:
@@ -158,36 +156,6 @@ class Store:
         if self.size(path) != self.size(target):
             with self._errors(target):
                 self._fs.cp_file(self._full(path), self._full(target))
-
-
-@contextlib.contextmanager
-def written(
-    path: Path, advice: str = "it is the target", *, only_full: bool = False
-) -> Generator[None]:
-    """Turn refusals of this machine's file system into an error that says what to do.
-
-    `only_full`: errors that are no full disk may come from elsewhere, and are left as they are.
-
-    Raises:
-        ResourceError: disk full, or no right to write.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise ResourceError(
-                f"disk full: {path} cannot be written ({error.strerror}). Nothing finished is "
-                f"lost: free some space ({advice}) and give the same command again."
-            ) from error
-        if only_full or error.errno is None:
-            raise
-        raise ResourceError(
-            f"cannot write {path} ({error.strerror}); make it writable, or name another place "
-            f"({advice})"
-        ) from error
-
-
-TEMPORARY_ADVICE = "TMPDIR says where temporary files go"
 
 
 def _advice(error: Exception) -> str:
