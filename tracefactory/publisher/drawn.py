@@ -6,12 +6,10 @@ that the target lists, they give the same row groups, and so the same sample.
 """
 
 import hashlib
-import heapq
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow.parquet as pq
 
 from tracefactory.publisher.deal import Deal
@@ -20,7 +18,7 @@ from tracefactory.publisher.head import Head
 from tracefactory.publisher.local import Local
 from tracefactory.publisher.rows import BATCH
 from tracefactory.publisher.settle import Settled, group_of
-from tracefactory.report.sample import CONFIGS, FILES
+from tracefactory.report.sample import CONFIGS, sampled
 from tracefactory.schemas.manifest import Manifest, ShardStats
 from tracefactory.store.files import parquet_bytes, write_new
 
@@ -42,19 +40,10 @@ def drawn_from(
 
 
 def _chosen(shards: Sequence[Settled], manifest: Manifest) -> list[Settled]:
-    """As report/sample.py chooses: by a hash of the manifest and the shard's path."""
-    text = orjson.dumps(manifest.to_json(), option=orjson.OPT_INDENT_2) + b"\n"
-    seed = hashlib.sha256(text).hexdigest()
-
-    def rank(shard: Settled) -> bytes:
-        return hashlib.sha256(f"{seed}\0{shard.stats.path}".encode()).digest()
-
-    full = [shard for shard in shards if shard.stats.rows]
-    return [
-        shard
-        for config in CONFIGS
-        for shard in heapq.nsmallest(FILES, (s for s in full if s.stats.config == config), key=rank)
-    ]
+    seed = hashlib.sha256(manifest.to_bytes()).hexdigest()
+    by_path = {shard.stats.path: shard for shard in shards}
+    stats = [shard.stats for shard in shards]
+    return [by_path[s.path] for config in CONFIGS for s in sampled(stats, config, seed)]
 
 
 def _made(local: Local, head: Head, shard: ShardStats, work: Path) -> Path:

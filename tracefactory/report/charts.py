@@ -4,7 +4,8 @@ Colours are classes of the style sheet, so light and dark are one drawing; kept 
 told apart by place and words as well. Every chart has a title and says its numbers in words.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -48,7 +49,7 @@ def histogram(
         '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>{}{}{}</svg>'
     ).format(
         WIDTH, HEIGHT, key, key, key, title, key, said,
-        _heights(top, percent=True), Markup("").join(bars), _edges(edges, pitch, unit),
+        _scale(top), Markup("").join(bars), _edges(edges, pitch, unit),
     )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ class Curve(NamedTuple):
 
 
 def curves(key: str, title: str, lines: Sequence[Curve], unit: str, *, percent: bool) -> Markup:
-    """Lines over one axis from 0; the vertical one is shares, or what is said, up to its maximum.
+    """Lines over one axis from 0; the vertical one is shares, or a logarithm from 0.01 to 10.
 
     Args:
         key: unique on the page.
@@ -108,13 +109,13 @@ def curves(key: str, title: str, lines: Sequence[Curve], unit: str, *, percent: 
         percent: values are shares of 1.
     """
     right = max(x for line in lines for x, _ in line.points) or 1.0
-    top = 1.0 if percent else max(y for line in lines for _, y in line.points) or 1.0
     width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     drawn = [
         Markup('<path class="curve {}" d="M{}"/>').format(
             line.css,
             "L".join(
-                f"{_LEFT + width * x / right:.1f} {HEIGHT - _BOTTOM - height * y / top:.1f}"
+                f"{_LEFT + width * x / right:.1f} "
+                f"{HEIGHT - _BOTTOM - height * _rise(y, percent=percent):.1f}"
                 for x, y in line.points
             ),
         )
@@ -130,26 +131,38 @@ def curves(key: str, title: str, lines: Sequence[Curve], unit: str, *, percent: 
         '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>{}{}{}</svg>'
     ).format(
         WIDTH, HEIGHT, key, key, key, title, key, said,
-        _heights(top, percent=percent), Markup("").join(drawn), _across(right, unit),
+        _scale(1.0) if percent else _decades(), Markup("").join(drawn), _across(right, unit),
     )  # fmt: skip
+
+
+def _rise(y: float, *, percent: bool) -> float:
+    """Share of the height."""
+    return y if percent else min(max(math.log10(max(y, 1e-9)) + 2, 0.0), 3.0) / 3
 
 
 def _value(y: float, *, percent: bool) -> str:
     return f"{100 * y:.1f} %" if percent else f"{y:.3g}"
 
 
-def _heights(top: float, *, percent: bool) -> Markup:
-    lines = [
-        Markup(
-            '<path class="line" d="M{} {:.1f}H{}"/>'
-            '<text class="tick end" x="{}" y="{:.1f}">{}</text>'
-        ).format(
-            _LEFT, y, WIDTH - _RIGHT, _LEFT - 5, y + 3.5,
-            f"{100 * top * part:.3g} %" if percent else f"{top * part:.2g}",
+def _scale(top: float) -> Markup:
+    """Three lines and the shares that they stand for."""
+    return _lines((part, f"{100 * top * part:.3g} %") for part in (0.0, 0.5, 1.0))
+
+
+def _decades() -> Markup:
+    return _lines((part / 3, text) for part, text in enumerate(("0.01", "0.1", "1", "10")))
+
+
+def _lines(heights: Iterable[tuple[float, str]]) -> Markup:
+    lines: list[Markup] = []
+    for part, text in heights:
+        y = HEIGHT - _BOTTOM - part * (HEIGHT - _TOP - _BOTTOM)
+        lines.append(
+            Markup(
+                '<path class="line" d="M{} {:.1f}H{}"/>'
+                '<text class="tick end" x="{}" y="{:.1f}">{}</text>'
+            ).format(_LEFT, y, WIDTH - _RIGHT, _LEFT - 5, y + 3.5, text)
         )
-        for part in (0.0, 0.5, 1.0)
-        for y in (HEIGHT - _BOTTOM - part * (HEIGHT - _TOP - _BOTTOM),)
-    ]  # fmt: skip
     return Markup("").join(lines)
 
 

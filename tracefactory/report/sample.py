@@ -65,11 +65,17 @@ def _rank(seed: str, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
 
 
+def sampled(shards: Iterable[ShardStats], config: str, seed: str) -> list[ShardStats]:
+    """The shards of a config that the sample is drawn from, in the order of their ranks."""
+    found = [shard for shard in shards if shard.config == config and shard.rows]
+    return heapq.nsmallest(FILES, found, key=lambda shard: _rank(seed, shard.path))
+
+
 def _drawn(
     files: Iterable[tuple[ShardStats, Path]], config: str, seed: str, n: int
 ) -> Iterator[Drawn]:
-    found = [(shard, path) for shard, path in files if shard.config == config and shard.rows]
-    chosen = heapq.nsmallest(FILES, found, key=lambda pair: _rank(seed, pair[0].path))
+    paths = {shard.path: (shard, path) for shard, path in files}
+    chosen = [paths[s.path] for s in sampled((s for s, _ in paths.values()), config, seed)]
     ranked: list[tuple[bytes, int, int, int]] = []  # rank, file, row group, row
     for at, (shard, path) in enumerate(chosen):
         with pq.ParquetFile(path) as parquet:

@@ -46,7 +46,7 @@ def proven(data: Mapping[str, Any] | None) -> Taught | None:
     proof = Proof.from_json(data)
     splits = _splits(proof)
     heads = [
-        *(f"{split}, greedy" for split in splits),
+        *splits,
         "test, T=1",
         "answer moved",
         "loss",
@@ -116,7 +116,7 @@ def _summary(proof: Proof) -> str:
     return (
         f"Models of {proof.parameters:,} parameters, each trained on {proof.tokens:,} tokens of "
         f"{proof.task_type}, answer this share of the held-out problems of the same kind: "
-        + "; ".join(f"{arm.name} {_mean(arm):.1f} %" for arm in proof.arms)
+        + "; ".join(f"{a.name} {_mean(a):.1f} %" for a in proof.arms if a.name != "decorative")
         + f" (means over {len(proof.arm('verified').runs)} seeds, greedy; the commonest answer is "
         f"right in {100 * proof.constant:.1f} %)."
     )
@@ -130,8 +130,9 @@ def _notes(proof: Proof) -> list[str]:
     (test,) = [s for s in proof.arm("verified").runs[0].scores if s.split == "test"]
     seconds = [run.cpu_s for arm in proof.arms for run in arm.runs]
     notes = [
-        f"Each value is one seed. test has {test.n:,} problems; `ood_` splits are of kinds that no "
-        "training problem is of. T=1: one answer drawn at temperature 1.",
+        f"Each value is one seed, greedy unless T=1 is said (one answer drawn at temperature 1). "
+        f"test has {test.n:,} problems; `ood_` splits are of kinds that no training problem is of. "
+        "decorative only controls the last but one column, and has a third of the budget.",
         "Answer moved: one step of the model's own right trace was altered and it went on; the "
         "share that ended in another answer, of those that did not put the step right at once."
         + _implied(proof),
