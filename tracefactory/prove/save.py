@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from tokenizers import Tokenizer
 
 from tracefactory.errors import SourceError
@@ -65,9 +65,7 @@ def save_model(folder: Path, model: SmallLlama, tokens: Tokens) -> None:
         write_atomic(folder / name, orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n")
     write_atomic(folder / "tokenizer.json", tokens.tokenizer.to_str().encode())
     weights = {name: w.detach().cpu().contiguous() for name, w in model.named_parameters()}
-    temporary = folder / f".{WEIGHTS}"
-    save_file(weights, temporary, metadata={"format": "pt"})
-    temporary.replace(folder / WEIGHTS)
+    write_atomic(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
 
 
 def load_model(folder: Path) -> tuple[SmallLlama, Tokens]:
