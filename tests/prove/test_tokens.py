@@ -23,9 +23,12 @@ def test_its_own_texts_come_back(texts):
         assert all(0 <= i < len(tokens) for i in ids)
 
 
-def test_bytes_of_other_texts_are_unknown_and_nothing_else_is_lost():
-    (ids,) = TOKENS.encode(["19 mod Ω7"])
-    assert TOKENS.decode(ids) == "19 mod 7"
+@pytest.mark.parametrize(
+    ("text", "read"), [("19 mod Ω7", "19 mod 7"), ("modΩmod", "modmod"), ("日", ""), ("a b", " ")]
+)
+def test_bytes_of_other_texts_are_unknown_and_nothing_else_is_lost(text, read):
+    (ids,) = TOKENS.encode([text])
+    assert TOKENS.decode(ids) == read
 
 
 def test_what_is_said_often_is_one_token():

@@ -87,6 +87,9 @@ def tokens_of(texts: Sequence[str]) -> Tokens:
         )
     )
     tokenizer.add_special_tokens([AddedToken(one, special=True) for one in special])
-    tokenizer.pre_tokenizer = split
+    # WordPiece drops a whole word for one byte that it lacks: such bytes stand alone.
+    unknown = Regex("[^" + "".join(rf"\x{{{ord(one):x}}}" for one in sorted(alphabet)) + "]")
+    alone = pre_tokenizers.Split(unknown, "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, alone])
     tokenizer.decoder = decoders.ByteLevel()
     return Tokens(tokenizer)
