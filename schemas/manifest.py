@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 """Of all records and views. Any change of a column raises it, and a golden copy shows the diff."""
 
 LENGTH_EDGES = (0, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
@@ -114,6 +114,9 @@ class Stats:
     """Rows without a pass rate."""
     probes: Mapping[str, int] = field(default_factory=Counts)
     """Probes by `kind.outcome` (`probes` only): `alter.moved`, `truncate.stayed`."""
+    overlaps: Mapping[str, int] = field(default_factory=Counts)
+    """Overlaps with benchmarks (`overlaps` only) by `benchmark.level.part`; a part is `problem` or
+    `trace`: `gsm8k.suspect.trace`."""
 
     def merge(self, other: "Stats") -> "Stats":
         """The figures of both sets of rows together."""
@@ -248,6 +251,12 @@ class Manifest:
     """Every shard: path, sha256, bytes, rows."""
     proof: Mapping[str, Any] | None = None
     """What small models trained on these rows learnt (schemas/proof.py); None: nobody tried."""
+    benchmarks: Sequence[Mapping[str, Any]] = ()
+    """What decontaminate stages compared rows with: name, Hub id and commit or `file`, columns,
+    number of items, order-free content hash. Empty: nothing was."""
+    repeats: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What near dedupe stages found, by stage: for problems and for traces the pairs by how near
+    they are, and the largest groups with examples. Empty: nobody looked for near-duplicates."""
     loop: Mapping[str, Any] | None = None
     """How a model went that was its own teacher (schemas/proof.py); None: of no loop."""
 

@@ -20,7 +20,9 @@ class Problem:
     verifier_options: str
     """JSON object with the checker's settings for this problem; `{}` for none."""
     split: str
-    """`train`, `test` or `ood_<name>`; only `train` is ever given to a teacher."""
+    """`train`, `test` or `ood_<name>`; only `train` is ever given to a teacher. A stage may move a
+    problem to `duplicate`: it repeats another, and its traces may stay; or to `contaminated`: it is
+    an item of a benchmark."""
     domain: str
     """Broad field: `math`, `code`."""
     task_type: str
@@ -31,6 +33,22 @@ class Problem:
     """SPDX identifier of the statement's licence, or `unknown`."""
     origin: str
     """JSON object: what a program needs to make it again (family, parameters); `{}` for files."""
+
+
+DUPLICATE = "duplicate"
+"""The split of problems that repeat another: out of `train`, and yet not held out."""
+
+
+CONTAMINATED = "contaminated"
+"""The split of problems that are items of a benchmark: nobody is to learn them."""
+
+SET_ASIDE = (DUPLICATE, CONTAMINATED)
+"""Splits that a stage made of training problems: neither for training nor for tests."""
+
+
+def is_held_out(split: str) -> bool:
+    """May no trace of a problem of this split be learned from?"""
+    return split not in ("train", DUPLICATE)
 
 
 PROBLEM_SCHEMA = pa.schema(

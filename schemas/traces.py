@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tracefactory.schemas.overlap import OVERLAP_SCHEMA
 from tracefactory.schemas.probe import PROBE_SCHEMA
 
 
@@ -214,6 +215,19 @@ PROBES_SCHEMA = pa.schema(
     ]
 )
 
+OVERLAPS_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),  # <attempt or problem id>/overlap/<stage>/<benchmark>/<level>
+        *(pa.field(field.name, field.type) for field in OVERLAP_SCHEMA),
+        pa.field("domain", pa.string()),
+        pa.field("task_type", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("license", pa.string()),
+        pa.field("recipe_id", pa.string()),
+        pa.field("content_sha256", pa.string()),
+    ]
+)
+
 VIEW_SCHEMAS: dict[str, pa.Schema] = {
     "sft": SFT_SCHEMA,
     "sft_reasoning": SFT_REASONING_SCHEMA,
@@ -222,4 +236,5 @@ VIEW_SCHEMAS: dict[str, pa.Schema] = {
     "preference": PREFERENCE_SCHEMA,
     "rejected": REJECTED_SCHEMA,
     "probes": PROBES_SCHEMA,
+    "overlaps": OVERLAPS_SCHEMA,
 }

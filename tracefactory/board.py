@@ -40,7 +40,7 @@ def without_paths(data: Any) -> Any:
 
 def _is_local(key: str, value: object) -> bool:
     """Does this place of a recipe say where an input lies on this machine?"""
-    if key == "path":
+    if key in ("path", "against"):  # of several places, none is named
         return "://" not in str(value)
     return key == "id" and str(value).startswith("/")  # a Hugging Face dataset in a local folder
 
@@ -447,6 +447,24 @@ class Board:
             if node.stage.kind == "source" and hasattr(node.stage, "describe")
             for described in node.stage.describe(node.config, node.plan)
         ]
+
+    def compared(self) -> list[dict[str, Any]]:
+        """The benchmarks that rows were compared with, for the manifest."""
+        return [
+            described
+            for node in self._nodes.values()
+            if hasattr(node.stage, "compared")
+            for described in node.stage.compared(node.config, node.plan)
+        ]
+
+    def repeats(self) -> dict[str, Any]:
+        """What dedupe stages found, by name, for the manifest."""
+        found = {
+            name: node.stage.repeats(node.config, node.plan)
+            for name, node in self._nodes.items()
+            if hasattr(node.stage, "repeats")
+        }
+        return {name: figures for name, figures in found.items() if figures is not None}
 
     def stages(self) -> list[Any]:
         """The stage objects, in the order of the recipe."""

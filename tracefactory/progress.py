@@ -24,6 +24,7 @@ HEADLINES: Mapping[str, tuple[str, ...]] = {
     "filter": ("kept",),
     "dedupe": ("kept", "duplicates"),
     "select": ("kept",),
+    "decontaminate": ("contaminated", "suspect"),
 }
 """Which figures of a stage are worth a word while it runs."""
 

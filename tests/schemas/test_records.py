@@ -27,6 +27,7 @@ from tracefactory.schemas.manifest import (
     Spread,
     Stats,
 )
+from tracefactory.schemas.overlap import OVERLAP_SCHEMA, BenchmarkOverlap
 from tracefactory.schemas.probe import PROBE_SCHEMA, Probe
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.receipt import RECEIPT_SCHEMA, Output, Receipt
@@ -48,6 +49,7 @@ SCHEMAS = {
     "verdict": VERDICT_SCHEMA,
     "receipt": RECEIPT_SCHEMA,
     "probe": PROBE_SCHEMA,
+    "overlap": OVERLAP_SCHEMA,
 }
 TRAINER_COLUMNS = {
     "prompt", "completion", "chosen", "rejected", "conversations", "input_ids", "labels", "label",
@@ -70,6 +72,7 @@ def fields_of(kind):
         (Trace, SFT_SCHEMA),
         (Receipt, RECEIPT_SCHEMA),
         (Probe, PROBE_SCHEMA),
+        (BenchmarkOverlap, OVERLAP_SCHEMA),
     ],
 )
 def test_fields_are_the_columns_in_their_order(kind, schema):
@@ -97,7 +100,8 @@ def test_a_shard_row_holds_the_shard_stats_and_a_count_for_each_status():
 
 
 @pytest.mark.parametrize("kind", [Problem, Attempt, Verdict, StepCounts, Trace, Message, Output,
-                                  Receipt, Spread, Stats, ShardStats, Probe])  # fmt: skip
+                                  Receipt, Spread, Stats, ShardStats, Probe,
+                                  BenchmarkOverlap])  # fmt: skip
 def test_records_are_frozen_and_hold_no_other_attributes(kind):
     assert kind.__dataclass_params__.frozen
     assert "__slots__" in vars(kind)
@@ -105,7 +109,8 @@ def test_records_are_frozen_and_hold_no_other_attributes(kind):
 
 def test_null_is_allowed_exactly_where_the_record_says_none():
     for kind, schema in (
-        (Problem, PROBLEM_SCHEMA), (Attempt, ATTEMPT_SCHEMA), (Probe, PROBE_SCHEMA)
+        (Problem, PROBLEM_SCHEMA), (Attempt, ATTEMPT_SCHEMA), (Probe, PROBE_SCHEMA),
+        (BenchmarkOverlap, OVERLAP_SCHEMA),
     ):  # fmt: skip
         said = {f.name: "None" in str(f.type) for f in dataclasses.fields(kind)}
         assert said == {field.name: field.nullable for field in schema}
@@ -137,7 +142,7 @@ def test_published_columns_are_of_types_that_every_reader_takes(name):
             assert nested or kind in allowed, f"{name}.{field.name} is {field.type}"
 
 
-@pytest.mark.parametrize("name", ["sft", "rejected", "probes"])
+@pytest.mark.parametrize("name", ["sft", "rejected", "probes", "overlaps"])
 def test_no_column_that_trainers_branch_on(name):
     assert not TRAINER_COLUMNS & set(VIEW_SCHEMAS[name].names)
 

@@ -92,7 +92,8 @@ def driven(stage: Any, config: Any, home: Home, chunks: Iterable[Chunk], seed: i
             outputs = tuple(
                 home.put("out", order.chunk, role, table) for role, table in result.tables.items()
             )
-            receipts.append(Receipt(order.chunk, "", {}, outputs, dict(result.counts), {}))
+            facts = dict(result.facts)
+            receipts.append(Receipt(order.chunk, "", {}, outputs, dict(result.counts), facts))
         plan = dataclasses.replace(plan, done=(*plan.done, receipts))
     return plan
 

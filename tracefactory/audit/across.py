@@ -45,9 +45,15 @@ def across_faults(
     yield from _repeated(pairs, "preference")
     probes = digest.filter(pl.col("config") == "probes")
     yield from _repeated(probes, "probes")
+    overlaps = digest.filter(pl.col("config") == "overlaps")
+    yield from _repeated(overlaps, "overlaps")
+    yield from _overlaps(sft, overlaps)
     if {"sft", "rejected"} <= whole:
         yield from _pairs(traces, pairs)
         yield from _probes(traces, probes)
+        named_there = overlaps.filter(pl.col("chosen64").is_not_null())
+        alone = named_there.join(traces, left_on="chosen64", right_on="id64", how="anti")
+        yield from named("overlap_alone", alone, "its trace", "a row of sft or rejected")
     if "rl" in whole:
         yield from _against_problems(traces, problems)
     if {"sft", "rejected"} <= whole:
@@ -114,6 +120,18 @@ def _probes(traces: pl.DataFrame, probes: pl.DataFrame) -> Iterator[Fault]:
     )
     said = "a correct trace of that problem, by that teacher"
     yield from named("probe_differs", wrong, "its trace is another", said)
+
+
+def _overlaps(sft: pl.DataFrame, overlaps: pl.DataFrame) -> Iterator[Fault]:
+    """What is contaminated is not for training."""
+    bad = overlaps.filter(pl.col("status") == "contaminated")
+    traces = bad.filter(pl.col("chosen64").is_not_null())
+    statements = bad.filter(pl.col("chosen64").is_null())
+    for key, those in (("id64", traces.select(id64="chosen64")),
+                       ("problem64", statements.select("problem64"))):  # fmt: skip
+        kept = sft.join(those.unique(), on=key, how="semi")
+        said = "not in sft, as overlaps says"
+        yield from named("contaminated_kept", kept, "holds an item of a benchmark", said)
 
 
 def _lengths(record: ShardStats, rows: pl.DataFrame) -> Iterator[Fault]:

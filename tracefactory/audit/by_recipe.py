@@ -14,6 +14,7 @@ import polars as pl
 
 from tracefactory.audit.faults import Fault, named, short
 from tracefactory.audit.recipe_says import RecipeSays
+from tracefactory.schemas.problem import CONTAMINATED, DUPLICATE
 
 
 def by_recipe_faults(
@@ -131,14 +132,17 @@ def _held_out(
     sft: pl.DataFrame, rejected: pl.DataFrame, problems: pl.DataFrame, says: RecipeSays
 ) -> Iterator[Fault]:
     """No trace of a held-out problem is for training; where all were made, none was asked for."""
-    held = problems.filter(pl.col("split") != "train").select("problem64", split_rl="split")
+    away = problems.filter(~pl.col("split").is_in(["train", DUPLICATE]))
+    held = away.select("problem64", split_rl="split")
     held = held.unique("problem64")
     said = "traces of train problems alone"
-    for rows in (sft, rejected) if says.asks_train_alone else (sft,):
-        wrong = rows.join(held, on="problem64")
+    # What was found to be a benchmark's item may have been asked before: it was for training then.
+    never = held.filter(pl.col("split_rl") != CONTAMINATED)
+    for rows, gone in ((sft, held), (rejected, never)) if says.asks_train_alone else ((sft, held),):
+        wrong = rows.join(gone, on="problem64")
         yield from named("row_held_out", wrong, "a trace of a problem in rl/{split_rl}", said)
     if says.asks_train_alone:
-        asked = problems.filter((pl.col("split") != "train") & (pl.col("n_attempts") > 0))
+        asked = away.filter((pl.col("n_attempts") > 0) & (pl.col("split") != CONTAMINATED))
         found = "n_attempts {n_attempts} in rl/{split}"
         yield from named("problem_asked", asked, found, "no attempts at what is held out")
 

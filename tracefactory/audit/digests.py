@@ -5,6 +5,7 @@ share one. Rows are looked at one by one here, so what is wrong within a row is 
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,20 @@ import orjson
 import pyarrow as pa
 
 from tracefactory.audit.faults import MAX_NAMED, Fault, short
+from tracefactory.publish.views.overlaps import CONTENT as OVERLAP_CONTENT
 from tracefactory.publish.views.sft_reasoning import divided
+from tracefactory.schemas.overlap import LEVELS
 from tracefactory.schemas.probe import OUTCOMES
 from tracefactory.stages.generate import attempt_seed
 from tracefactory.verifiers.extract import split_reasoning
 
-REPEATS = "duplicate of "
-"""How the reason of a row begins that a dedupe stage dropped."""
+REPEATS = re.compile(r"(?:near-)?duplicate of (.*?)(?: \(Jaccard [01]\.[0-9]{2}\))?", re.DOTALL)
+"""The reason of a row that a dedupe stage dropped for another one of the release."""
+ELSEWHERE = re.compile(
+    r"(?:its problem is a (?:near-)?duplicate of the held-out|published (?:near-)?duplicate of) .+",
+    re.DOTALL,
+)
+"""The reason of one that repeats what is not among this release's traces."""
 Line = dict[str, Any]
 Row = Mapping[str, Any]
 
@@ -159,7 +167,10 @@ def _trace(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
 def _repeats(row: Row, made: Hasher) -> int | None:
     """The id of the row that a dropped one repeats, by its reason."""
     said = str(row.get("drop_reason") or "")
-    return made(said.removeprefix(REPEATS)) if said.startswith(REPEATS) else None
+    if ELSEWHERE.fullmatch(said):
+        return made(row["id"])  # nothing here to hold it against
+    match = REPEATS.fullmatch(said)
+    return made(match[1]) if match else None
 
 
 def _rated(row: Row, faults: RowFaults) -> None:
@@ -288,6 +299,19 @@ def _probe(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
     }
 
 
+def _overlap(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
+    """`overlaps`: whose they are, and whether that row may be for training."""
+    _content_hash(row, tuple(row[name] for name in OVERLAP_CONTENT), faults)
+    whose = row["attempt_id"] or row["problem_id"]
+    wanted = f"{whose}/overlap/{row['stage']}/{row['benchmark']}/{row['level']}"
+    if row["id"] != wanted:
+        faults.add("row_id", row["id"], "its id", f"{wanted}, by its columns")
+    if row["level"] not in LEVELS:
+        faults.add("overlap_level", row["id"], row["level"], f"one of {', '.join(LEVELS)}")
+    attempt = row["attempt_id"]
+    return {"chosen64": None if attempt is None else made(attempt), "status": row["level"]}
+
+
 _SHAPES: Mapping[str, Callable[[Row, Making, Hasher, RowFaults], Line]] = {
     "sft": _trace,
     "rejected": _trace,
@@ -296,6 +320,7 @@ _SHAPES: Mapping[str, Callable[[Row, Making, Hasher, RowFaults], Line]] = {
     "preference": _pair,
     "rl": _problem,
     "probes": _probe,
+    "overlaps": _overlap,
 }
 
 

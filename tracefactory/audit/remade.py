@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tracefactory.audit.faults import Fault, differences, short
 from tracefactory.audit.inside import Unsafe, path_of, read_bytes
 from tracefactory.audit.records import Records
-from tracefactory.audit.statements import ROWS, TABLE
+from tracefactory.audit.statements import INDEX, ROWS, TABLE
 from tracefactory.publish.card import card
 from tracefactory.publish.release import SUMS, contents_of, stats_table, texts
 from tracefactory.store.commit import MANIFEST
@@ -36,7 +36,7 @@ def remake(order: RemakeOrder) -> list[Fault]:
 
 
 def _faults(root: Path, records: Records, sums: Mapping[str, str]) -> Iterator[Fault]:
-    extra = {name: sha256 for name, sha256 in sums.items() if name.startswith(ROWS)}
+    extra = {name: sha256 for name, sha256 in sums.items() if name.startswith((ROWS, INDEX))}
     try:
         table = read_bytes(root, TABLE)
     except (OSError, Unsafe) as error:

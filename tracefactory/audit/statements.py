@@ -26,6 +26,7 @@ from tracefactory.store.home import digest
 
 TABLE = "manifest/shards.parquet"
 ROWS = "manifest/rows/"
+INDEX = "index/"
 FREE = frozenset({SUMS, ATTESTATION, ".gitattributes"})
 """Files that SHA256SUMS cannot or need not name."""
 
@@ -73,7 +74,7 @@ def file_faults(root: Path, records: Records, sums: Mapping[str, str]) -> Iterat
             yield Fault("sums_differ", SUMS, short(f"{name}: {sums.get(name, 'not named')}"), said)
     known = records.listed.keys() | {record_name(path) for path in records.listed}
     for name in sorted(there - records.listed.keys()):
-        if name.endswith(".parquet") and not name.startswith(ROWS) and name != TABLE:
+        if name.endswith(".parquet") and not name.startswith((ROWS, INDEX)) and name != TABLE:
             yield Fault("shard_unlisted", short(name), "a shard", f"no shard that {MANIFEST} lacks")
         elif name.startswith("manifest/shards/") and name not in known:
             yield Fault("record_unlisted", short(name), "a record", "records of shards there are")

@@ -129,6 +129,7 @@ _ROWS = {
     "filter": ("kept", "dropped"),
     "dedupe": ("kept", "duplicates"),
     "select": ("kept", "dropped"),
+    "decontaminate": ("items", "problems_contaminated", "contaminated", "suspect", "kept"),
     "publish": (
         "sft.train",
         "sft_reasoning.train",
@@ -136,6 +137,7 @@ _ROWS = {
         "preference.train",
         "probes.alter",
         "probes.truncate",
+        "overlaps.train",
         "rl.train",
     ),
 }
@@ -149,6 +151,7 @@ _REASONS = {
     ("verify", "error"): "error:",
     ("filter", "dropped"): "dropped:",
     ("select", "dropped"): "dropped:",
+    ("decontaminate", "contaminated"): "dropped:",
 }
 
 

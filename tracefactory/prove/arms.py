@@ -19,7 +19,7 @@ from typing import Any, cast
 import orjson
 
 from tracefactory.errors import SourceError
-from tracefactory.schemas.problem import Problem
+from tracefactory.schemas.problem import SET_ASIDE, Problem
 from tracefactory.schemas.proof import rows_digest
 from tracefactory.sources.families import FAMILIES
 from tracefactory.sources.families.make import make_problem
@@ -164,7 +164,8 @@ def _rejected(dataset: str, task: str, revision: str | None) -> list[dict[str, A
 def _held_out(dataset: str, task: str, revision: str | None) -> dict[str, list[HeldOut]]:
     found: dict[str, list[HeldOut]] = {}
     for split, table in _load(dataset, "rl", revision).items():
-        rows = _of(table.select_columns(_PROBLEM), task) if split != "train" else []
+        tests = split != "train" and split not in SET_ASIDE
+        rows = _of(table.select_columns(_PROBLEM), task) if tests else []
         if rows:
             found[split] = [
                 HeldOut(r["problem_id"], r["prompt"], r["solution"], r["verification_info"])

@@ -9,10 +9,11 @@ from jinja2 import Environment, StrictUndefined
 
 from tracefactory.probing.rate import Rate, rates
 from tracefactory.publish.columns import columns_of
+from tracefactory.report.contact import contacts
 from tracefactory.report.taught import looped, proven
 from tracefactory.schemas.manifest import Manifest
 
-ORDER = ("sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected", "probes")
+ORDER = ("sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected", "probes", "overlaps")
 
 
 @functools.cache
@@ -78,6 +79,7 @@ def card(manifest: Manifest, contents: Mapping[str, str]) -> str:
             size=size_category(rows),
             columns=dict(columns_of("sft")),
             probed=_probed(configs),
+            contacts=contacts(manifest),
             revisions=_merged(traces, "teacher_revisions"),
             share=share,
             taught=[one for one in (proven(manifest.proof), looped(manifest.loop)) if one],

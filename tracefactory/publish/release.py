@@ -24,6 +24,7 @@ from tracefactory.publish.card import card
 from tracefactory.publish.llamafactory import dataset_info
 from tracefactory.publish.proven import with_results
 from tracefactory.recipe import Recipe
+from tracefactory.repeats import published
 from tracefactory.report import choose, report
 from tracefactory.schemas.manifest import (
     SCHEMA_VERSION,
@@ -43,6 +44,8 @@ from tracefactory.store.home import Home
 WRITER = f"pyarrow {pa.__version__}"
 SUMS = "SHA256SUMS"
 NOTHING: Mapping[str, str] = MappingProxyType({})
+PARTS = ("rows", "bands")
+"""Of the index of a shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Shard:
 
     output: Output
     stats: ShardStats
+    index: Mapping[str, Output]
+    """What later runs find its rows by (repeats/published.py), by published name; may be none."""
 
 
 def _pretty(data: object) -> bytes:
@@ -59,18 +64,20 @@ def _pretty(data: object) -> bytes:
 
 def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Shard]:
     """Name the outputs of all shard tasks; empty ones are left out, unless all of a view are."""
-    found: dict[str, list[tuple[Output, dict[str, Any]]]] = {}
+    found: dict[str, list[tuple[Output, dict[str, Any], list[Output | None]]]] = {}
     for receipt in receipts:
+        others = {output.role: output for output in receipt.outputs}
         for output in receipt.outputs:
-            found.setdefault(output.role, []).append(
-                (output, orjson.loads(receipt.facts[output.role]))
-            )
+            if not output.role.startswith(published.ROLE):
+                parts = [others.get(f"{published.ROLE}{of}.{output.role}") for of in PARTS]
+                fact = orjson.loads(receipt.facts[output.role])
+                found.setdefault(output.role, []).append((output, fact, parts))
     shards: list[Shard] = []
     for role in sorted(found):
         config, _, split = role.partition(".")
-        full = [pair for pair in found[role] if pair[0].rows] or found[role][:1]
+        full = [each for each in found[role] if each[0].rows] or found[role][:1]
         schema = hashlib.sha256(str(VIEW_SCHEMAS[config]).encode()).hexdigest()
-        for index, (output, fact) in enumerate(full):
+        for index, (output, fact, parts) in enumerate(full):
             path = f"{config}/{split}-{index:05d}.parquet"
             stats = ShardStats(
                 path=path,
@@ -89,7 +96,9 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
                 seed=seed,
                 stats=Stats.from_json(fact["stats"]),
             )
-            shards.append(Shard(output, stats))
+            names = published.names_of(path)
+            pairs = zip(names, parts, strict=True)
+            shards.append(Shard(output, stats, {n: part for n, part in pairs if part is not None}))
     return shards
 
 
@@ -153,7 +162,10 @@ _FUNNEL: Mapping[str, tuple[str, ...]] = {
     "filter": ("kept",),
     "dedupe": ("kept", "duplicates"),
     "select": ("kept",),
-}
+    "decontaminate": (
+        "problems_contaminated", "problems_suspect", "contaminated", "suspect", "kept",
+    ),
+}  # fmt: skip
 
 
 def _rejected(totals: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -171,8 +183,9 @@ def stats_table(shards: Iterable[ShardStats]) -> pa.Table:
     return pa.Table.from_pylist([_stats_row(shard) for shard in shards], schema=SHARD_STATS_SCHEMA)
 
 
-WITHOUT_VERDICTS = ("rl", "preference", "probes")
-"""Views whose rows are no attempts: a problem, two attempts at one, an attempt tampered with."""
+WITHOUT_VERDICTS = ("rl", "preference", "probes", "overlaps")
+"""Views whose rows are no attempts: a problem, two attempts at one, an attempt tampered with, what
+one has in common with a benchmark."""
 
 
 def _stats_row(shard: ShardStats) -> dict[str, Any]:
@@ -258,12 +271,13 @@ def release(
     plan: Plan,
     config: Any,  # noqa: ANN401  (publish's config, which imports this module)
     totals: Mapping[str, Mapping[str, int]],
-    inputs: list[dict[str, Any]],
+    read: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]],
     home: Home,
 ) -> str:
     """Put the release of a finished publish stage in place; its manifest's sha256.
 
-    A release that is already there, byte for byte, is left alone.
+    `read` is what problems came from, the benchmarks that rows were compared with, and what repeats
+    another. A release that is already there, byte for byte, is left alone.
 
     Raises:
         ResourceError: disk full; the release before it stays.
@@ -271,11 +285,17 @@ def release(
     shards = shards_of(plan.done[-1], recipe_id(recipe), recipe.seed)
     stats = [shard.stats for shard in shards]
     lying = [(shard.stats, home.path / shard.output.name) for shard in shards]
-    manifest = _manifest(recipe, config, totals, inputs, stats)
-    files = texts(with_results(manifest, home.path, stats), stats, lying)
+    manifest = _manifest(recipe, config, totals, read, stats)
+    index = {name: output for shard in shards for name, output in shard.index.items()}
+    extra = {name: output.sha256 for name, output in index.items()}
+    more = {published.SPEC: published.spec_bytes()} if index else {}
+    extra |= {name: _sha256(data) for name, data in more.items()}
+    files = texts(with_results(manifest, home.path, stats), stats, lying, extra) | more
     sha256 = _sha256(files[MANIFEST])
-    if committed(home.path) != sha256 or not _in_place(home.path, shards, files):
-        commit_dataset(home.path, {s.stats.path: home.path / s.output.name for s in shards}, files)
+    outputs = {shard.stats.path: shard.output for shard in shards} | index
+    if committed(home.path) != sha256 or not _in_place(home.path, outputs, files):
+        placed = {name: home.path / output.name for name, output in outputs.items()}
+        commit_dataset(home.path, placed, files)
     return sha256
 
 
@@ -283,7 +303,7 @@ def _manifest(
     recipe: Recipe,
     config: Any,  # noqa: ANN401  (publish's config, which imports this module)
     totals: Mapping[str, Mapping[str, int]],
-    inputs: list[dict[str, Any]],
+    read: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]],
     shards: Sequence[ShardStats],
 ) -> Manifest:
     configs = configs_of(shards)
@@ -300,18 +320,20 @@ def _manifest(
         parent_release=None,
         funnel=funnel(recipe, totals, configs),
         rejected_rows=_rejected(totals),
-        inputs=list(inputs),
+        inputs=read[0],
         configs=configs,
         files=files_of(shards),
+        benchmarks=read[1],
+        repeats=read[2],
     )
 
 
-def _in_place(run: Path, shards: list[Shard], texts: Mapping[str, bytes]) -> bool:
-    """Is the release there? A shard that is not the very file of the run is read and compared."""
+def _in_place(run: Path, shards: Mapping[str, Output], texts: Mapping[str, bytes]) -> bool:
+    """Is the release there? A file that is not the very one of the run is read and compared."""
     dataset = run / "dataset"
     try:
         return all((dataset / name).read_bytes() == data for name, data in texts.items()) and all(
-            _same(run / s.output.name, dataset / s.stats.path, s.output) for s in shards
+            _same(run / output.name, dataset / name, output) for name, output in shards.items()
         )
     except OSError:
         return False

@@ -4,6 +4,7 @@
     pretrain    the same as plain text        rl             problems, with how hard they are
     preference  correct beside incorrect      rejected       every other attempt: by whom, and why
     probes      traces that were tampered with, by a probe stage
+    overlaps    what rows have in common with benchmarks, by a decontaminate stage
 
 sft + rejected = all attempts. Rows are ordered by a hash of their id: a shuffle that repeats.
 
@@ -17,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from tracefactory.errors import RecipeError
+from tracefactory.publish.views.overlaps import overlaps
 from tracefactory.publish.views.preference import pairs
 from tracefactory.publish.views.pretrain import texts
 from tracefactory.publish.views.probes import probes
@@ -26,8 +28,9 @@ from tracefactory.publish.views.sft_reasoning import split_traces
 from tracefactory.publish.views.shaping import Settings as Settings
 from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
+from tracefactory.schemas.overlap import OVERLAP_SCHEMA
 from tracefactory.schemas.probe import PROBE_SCHEMA
-from tracefactory.schemas.problem import PROBLEM_SCHEMA
+from tracefactory.schemas.problem import DUPLICATE, PROBLEM_SCHEMA
 from tracefactory.schemas.traces import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs
@@ -81,7 +84,7 @@ def joined(
 
 def _dropped(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """Say of every attempt who dropped it and why; null for those that are published."""
-    held_out = pl.col("split") != "train"
+    held_out = ~pl.col("split").is_in(["train", DUPLICATE])
     unfit = ~pl.col("status").is_in(settings.statuses)
     reason = (
         pl.when(pl.col("drop_reason").is_not_null())
@@ -158,6 +161,7 @@ def _makers(
         "preference": lambda: {"train": pairs(rows, settings)},
         "rejected": lambda: {"train": traces(rows.filter(~kept), settings)},
         "probes": lambda: probes(_probed(inputs), settings),
+        "overlaps": lambda: {"train": overlaps(_overlapping(inputs), settings)},
         "rl": lambda: {
             split: tasks(problems.filter(pl.col("split") == split), settings)
             for split in sorted(problems.get_column("split").unique())
@@ -180,6 +184,17 @@ def _probed(inputs: Inputs) -> pl.DataFrame:
             f"({twice.item(0, 'attempt_id')}); publish one of them, or give one another kind"
         )
     return rows
+
+
+def _overlapping(inputs: Inputs) -> pl.DataFrame:
+    """All overlaps of the problems of a shard, with where each problem comes from."""
+    tables = [inputs.table("overlaps", OVERLAP_SCHEMA, chunk) for chunk in inputs.chunks]
+    columns = ["id", "domain", "task_type", "source", "license"]
+    problems = [inputs.table("problems", PROBLEM_SCHEMA, chunk, columns) for chunk in inputs.chunks]
+    origin = _frame(pa.concat_tables(problems)).unique("id", keep="first", maintain_order=True)
+    # Chunks of a group bring the rows of all of it: those of other shards find no problem here.
+    rows = _frame(pa.concat_tables(tables))
+    return rows.join(origin.rename({"id": "problem_id"}), on="problem_id")
 
 
 def _check_roots(

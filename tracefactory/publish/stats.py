@@ -67,6 +67,7 @@ class Measured:
 def stats_of(view: str, table: pa.Table, measured: Measured) -> Stats:
     """Figures of a view's rows."""
     of_columns = {"rl": problem_stats, "preference": pair_stats, "probes": probe_stats}
+    of_columns["overlaps"] = overlap_stats
     make = of_columns.get(view)
     return trace_stats(table, measured) if make is None else make(table)
 
@@ -194,6 +195,23 @@ def probe_stats(table: pa.Table) -> Stats:
         sources=counted(get("source")),
         licenses=counted(get("license")),
         probes=counted(f"{a}.{b}" for a, b in zip(get("kind"), get("outcome"), strict=True)),
+    )
+
+
+def overlap_stats(table: pa.Table) -> Stats:
+    """Figures of `overlaps` rows."""
+    get = _Getter(cast("pl.DataFrame", pl.from_arrow(table)))
+    parts = ("problem" if attempt is None else "trace" for attempt in get("attempt_id"))
+    return Stats(
+        rows=table.num_rows,
+        domains=counted(get("domain")),
+        task_types=counted(get("task_type")),
+        sources=counted(get("source")),
+        licenses=counted(get("license")),
+        overlaps=counted(
+            f"{benchmark}.{level}.{part}"
+            for benchmark, level, part in zip(get("benchmark"), get("level"), parts, strict=True)
+        ),
     )
 
 

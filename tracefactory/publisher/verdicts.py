@@ -21,7 +21,7 @@ MEASURES = (
 )  # fmt: skip
 SCHEMA = pa.schema([VERDICT_SCHEMA.field(name) for name in MEASURES])
 
-ALL_IN_COLUMNS = frozenset({"rl", "preference", "probes"})
+ALL_IN_COLUMNS = frozenset({"rl", "preference", "probes", "overlaps"})
 """Views whose figures are all in their columns."""
 
 

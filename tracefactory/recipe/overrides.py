@@ -45,10 +45,13 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
     return document
 
 
-def resolve_paths(document: Document, here: Path | None = None) -> Document:
-    """Make every `path` under `stages` absolute.
+_PLACES = ("path", "against")
 
-    That is any key of that name whose value is text or a list of texts. What the file says starts
+
+def resolve_paths(document: Document, here: Path | None = None) -> Document:
+    """Make every `path` and `against` under `stages` absolute.
+
+    That is any key of these names whose value is text or a list of texts. What the file says starts
     at the file's folder, what `--set` says at `here` (the current folder). URLs (`hf://...`) and
     empty texts stay as they are; nothing is looked up on the disk, and `..` and links are kept.
     """
@@ -68,7 +71,7 @@ def resolve_paths(document: Document, here: Path | None = None) -> Document:
     def walk(value: Plain, keys: Keys) -> Plain:
         if isinstance(value, dict):
             return {
-                key: path(item, (*keys, key)) if key == "path" else walk(item, (*keys, key))
+                key: (path if key in _PLACES else walk)(item, (*keys, key))
                 for key, item in value.items()
             }
         if isinstance(value, list):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from tracefactory.report.contact import dropped
+from tracefactory.report.repeated import repeated
 from tracefactory.report.texts import number, share
 from tracefactory.schemas.manifest import Manifest, ShardStats, Stats
 
@@ -236,6 +238,30 @@ def _duplicates(release: Release) -> Check:
     return Check(name, "pass", f"{number(release.step('duplicates'))} found and dropped")
 
 
+def _near_duplicates(release: Release) -> Check:
+    found = repeated(release.manifest)
+    if found is None:
+        return Check("Near-duplicates", "not measured", "nobody looked for them")
+    problems = sum(n for name, n, _ in found.pairs if name != "equal")
+    traces = sum(n for name, _, n in found.pairs if name != "equal")
+    said = f"{number(problems)} problems and {number(traces)} traces went for one that is near them"
+    return Check("Near-duplicates", "pass", said)
+
+
+def _benchmarks(release: Release) -> Check:
+    name = "Overlap with benchmarks"
+    stages = release.stages("decontaminate")
+    if not stages:
+        return Check(name, "not measured", "the recipe has no decontaminate stage")
+    found = dropped(release.manifest.funnel, list(stages))
+    suspects = found.get("suspect", 0)
+    items = sum(int(each.get("items", 0)) for each in release.manifest.benchmarks)
+    said = f"{_n(len(release.manifest.benchmarks), 'benchmark')}, {number(items)} items: "
+    said += f"{number(found.get('contaminated', 0))} attempts at or with an item dropped, "
+    said += f"{number(suspects)} suspects kept"
+    return Check(name, "note" if suspects else "pass", said)
+
+
 def _nobody(name: str, found: str) -> Callable[[Release], Check]:
     return lambda _: Check(name, "not measured", found)
 
@@ -280,8 +306,8 @@ _CHECKS: tuple[Callable[[Release], Check], ...] = (
     _models,
     _licences,
     _duplicates,
-    _nobody("Near-duplicates", "nobody looked for them"),
-    _nobody("Overlap with benchmarks", "nobody looked for it"),
+    _near_duplicates,
+    _benchmarks,
     _nobody("Planted wrong answers are caught", "not here: tracefactory audit plants them"),
     _nobody("Verdicts repeat when checked again", "not here: tracefactory audit checks them"),
 )

@@ -143,8 +143,15 @@ def limits(release: Release) -> list[str]:
             "Published onto an earlier release: its rows lie in other files than those of a fresh "
             "run, so files differ where rows do not."
         )
-    found.append("Near-duplicates were not looked for: only equal rows count as duplicates.")
-    found.append("Nothing was compared with benchmarks: overlap with them is not known.")
+    if not release.manifest.repeats:
+        found.append("Near-duplicates were not looked for: only equal rows count as duplicates.")
+    if not release.stages("decontaminate"):
+        found.append("Nothing was compared with benchmarks: overlap with them is not known.")
+    else:
+        found.append(
+            "Overlap with benchmarks was looked for by runs of tokens, which do not show "
+            "paraphrases and translations of their items."
+        )
     if both.programs:
         found.append(
             "Attempts written by a program are exact and narrow; their mistakes are the ones put "

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tracefactory.probing.rate import rates
-from tracefactory.report import evidence, shards, spreads, texts, yields
+from tracefactory.report import contact, evidence, repeated, shards, spreads, texts, yields
 from tracefactory.report.charts import bar, sparkline
 from tracefactory.report.checks import Release, checks, tally
 from tracefactory.report.sample import Drawn, Sample
@@ -89,6 +89,11 @@ def _evidence(release: Release) -> dict[str, object]:
         "probed": rates(release.stats("probes").probes),
         "dedupe": release.stages("dedupe"),
         "duplicates": release.step("duplicates"),
+        "repeated": repeated.repeated(release.manifest),
+        "contacts": contact.contacts(release.manifest)[: contact.SHOWN],
+        "contaminated": contact.dropped(
+            release.manifest.funnel, list(release.stages("decontaminate"))
+        ),
         "sources": evidence.sources(release),
         "recipe": evidence.recipe(release),
         "commands": evidence.commands(release),

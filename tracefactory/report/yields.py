@@ -40,6 +40,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "filter": ("kept", "passed the filter"),
     "dedupe": ("kept", "without duplicates"),
     "select": ("kept", "selected"),
+    "decontaminate": ("kept", "without benchmark items"),
 }
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tracefactory.rates import with_rates
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
-from tracefactory.schemas.problem import PROBLEM_SCHEMA
+from tracefactory.schemas.problem import DUPLICATE, PROBLEM_SCHEMA, is_held_out
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.selection.choosing import BY_FIGURES, Candidate, drawn, most_different
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs
@@ -35,7 +35,9 @@ _READ = [
 
 def decided(inputs: Inputs, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows that stay, with their `size`, and those that go, with their `drop_reason`."""
-    moved = {i for chunk in inputs.chunks for i in split_of(inputs, chunk)}
+    moved = {
+        i for chunk in inputs.chunks for i, s in split_of(inputs, chunk).items() if is_held_out(s)
+    }
     rows = pl.concat([_candidates(inputs, chunk, rules, moved) for chunk in inputs.chunks])
     dropped: list[pl.DataFrame] = []
     for rule in _ROW_RULES:
@@ -62,7 +64,8 @@ def _candidates(inputs: Inputs, chunk: Chunk, rules: Rules, moved: set[str]) -> 
     verdicts = frame(inputs.table("verdicts", VERDICT_SCHEMA, chunk, _READ))
     gone = frame(inputs.table("decisions", DECISION_SCHEMA, chunk, ["attempt_id"]))
     problems = frame(inputs.table("problems", PROBLEM_SCHEMA, chunk, ["id", "split"]))
-    held_out = problems.filter((pl.col("split") != "train") | pl.col("id").is_in(list(moved)))
+    away = ~pl.col("split").is_in(["train", DUPLICATE])
+    held_out = problems.filter(away | pl.col("id").is_in(list(moved)))
     # Rates count every attempt; only then are the rows left out that go elsewhere.
     rows = (
         with_rates(verdicts)

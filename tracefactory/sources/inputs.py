@@ -148,7 +148,7 @@ class TableSource:
         """The orders of a phase."""
         left = self.phases() - phase
         if left == 3 and isinstance(self.place, HubPlace):
-            yield Order("open", {"step": "open", "hub": _where(self.place)})
+            yield Order("open", {"step": "open", "hub": where_of(self.place)})
         elif left == 2:
             version = versioned(full_address(self.settings.verifier))
             rules = self.rules().to_json()
@@ -167,10 +167,10 @@ class TableSource:
     def _pieces(self, plan: Plan) -> Iterator[dict[str, Any]]:
         if isinstance(self.place, FilePlace):
             for piece in pieces(Path(self.place.path), format=self.place.format):
-                yield {"piece": _piece_json(piece), "content": _digest(piece.path, piece.size)}
+                yield {"piece": _piece_json(piece), "content": content_of(piece.path, piece.size)}
             return
         facts = plan.done[0][0].facts
-        hub = {**_where(self.place), "revision": facts["revision"] or None}
+        hub = {**where_of(self.place), "revision": facts["revision"] or None}
         n = int(facts["rows"])
         for start in range(0, n, HUB_ROWS_A_PIECE):
             part = {"start": start, "stop": min(start + HUB_ROWS_A_PIECE, n)}
@@ -240,7 +240,8 @@ class TableSource:
         return read_rows(((piece.path, row) for row in read(piece)), rules)
 
 
-def _where(place: HubPlace) -> dict[str, Any]:
+def where_of(place: HubPlace) -> dict[str, Any]:
+    """Where a dataset is, as a task is told it."""
     where = place.model_dump(mode="json", include={"id", "config", "split", "revision"})
     if Path(place.id).is_dir():  # no revision tells when it changes
         where["folder_sha256"] = _folder_digest(place.id)
@@ -258,6 +259,6 @@ def _folder_digest(path: str) -> str:
 
 
 @functools.cache
-def _digest(path: str, size: int) -> str:
+def content_of(path: str, size: int) -> str:
     """Content of a file, once a run: a changed file is another input, whatever its name says."""
     return sha256_of(Path(path))

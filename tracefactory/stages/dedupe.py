@@ -1,72 +1,66 @@
-"""Drop traces that repeat another, up to white space; which one stays depends on no order.
+"""Drop traces that repeat another, exactly or nearly; which one stays depends on no order.
 
-Three phases on disk, each task with its receipt, so that no step holds all rows:
+Level `exact`: the same statement and response, up to white space (repeats/exact.py).
 
-    hash   per group of chunks: a 128-bit hash of every kept trace (statement and response)
-    match  per range of hashes: of equal ones the first attempt stays, the others are named
-    share  per group of chunks: the drops that concern its rows, as decisions
+Level `near`, in two turns. Problems first: equal ones, and those that share most of their shingles
+while all numbers, signs, operators and the answer agree; of each group one stays in `train`. Then
+their traces: near each other inside a group, their problem's own words left out; the very same
+trace also across groups. Only a verified neighbour of a row that stays is dropped.
 
-Not here: near-duplicates. Case and punctuation count: in mathematics they carry meaning.
+Every step is a task on disk with a receipt, so no step holds all rows (repeats/__init__.py).
+
+Not here: what a signature is (nearness/), overlap with benchmarks (decontaminate.py).
 """
 
-import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-import polars as pl
-import pyarrow as pa
+from pydantic import Field, model_validator
 
-from tracefactory.hash_ranges import hash_ranges, within
+from tracefactory.hash_ranges import hash_ranges
 from tracefactory.recipe.model import StageConfig
-from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
-from tracefactory.schemas.problem import PROBLEM_SCHEMA
-from tracefactory.stages.contract import (
-    DECISION_SCHEMA,
-    Inputs,
-    Kind,
-    Order,
-    Plan,
-    Result,
-    outputs_of,
-)
+from tracefactory.repeats import exact, published, steps
+from tracefactory.repeats.turns import Turns
+from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result, outputs_of
 from tracefactory.store.home import Journal
 from tracefactory.task import Chunk
 
 GROUP_ROWS = 50_000
-"""Attempts whose chunks are hashed in one task."""
+"""Attempts whose chunks are looked at in one task."""
 
 RANGE_ROWS = 250_000
 """Hashes that are compared in one task."""
-
-HASH_SCHEMA = pa.schema(
-    [
-        pa.field("high", pa.uint64(), nullable=False),
-        pa.field("low", pa.uint64(), nullable=False),
-        pa.field("attempt_index", pa.int32(), nullable=False),
-        pa.field("attempt_id", pa.string(), nullable=False),
-        pa.field("group", pa.int32(), nullable=False),
-    ]
-)
-REPEAT_SCHEMA = pa.schema([pa.field("group", pa.int32(), nullable=False), *DECISION_SCHEMA])
 
 
 class DedupeConfig(StageConfig):
     """Drop traces that repeat another."""
 
-    level: Literal["exact"] = "exact"
-    """`exact`: the same statement and response, up to white space."""
+    level: Literal["exact", "near"] = "exact"
+    """`exact`: the same statement and response, up to white space. `near`: problems and traces that
+    share most of their words, numbers and answers being equal."""
+    jaccard: Annotated[float, Field(ge=0.5, le=1)] = 0.8
+    """Share of shingles from which two are near (`near` only)."""
+    across: bool = False
+    """Are traces of different problems compared, too? Else only equal ones go (`near` only)."""
+    numbers: bool = True
+    """Must near traces agree in all numbers and signs? Else in the final answer alone. Problems
+    always must (`near` only)."""
+    against: tuple[str, ...] = ()
+    """Releases whose rows are dropped here: folders, or hf://datasets/ORG/NAME (`near` only)."""
 
+    @model_validator(mode="after")
+    def _near_only(self) -> Self:
+        if self.level == "exact" and {"jaccard", "across", "numbers", "against"} & self._said():
+            raise ValueError("jaccard, across, numbers and against need `level: near`")
+        return self
 
-def normal(text: str) -> str:
-    """One form of a text: NFC, every run of white space one space."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def trace_hash(statement: str, response: str) -> tuple[int, int]:
-    """128 bits of sha256 over the normal forms, as two 64-bit numbers."""
-    digest = hashlib.sha256(f"{normal(statement)}\x00{normal(response)}".encode()).digest()
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
+    def _said(self) -> set[str]:
+        """What differs from the default: a resolved recipe says everything."""
+        return {
+            name
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.get_default()
+        }
 
 
 class Dedupe:
@@ -78,12 +72,14 @@ class Dedupe:
     roles = ("decisions",)
 
     def phases(self, config: DedupeConfig) -> int:
-        """hash, match, share."""
-        return 3
+        """Of `exact` hash, match, share; of `near` see repeats/turns.py."""
+        return 3 if config.level == "exact" else len(Turns.phases(config))
 
     def orders(self, config: DedupeConfig, plan: Plan, phase: int) -> Iterator[Order]:
-        """One order a group, a range of hashes, or a group again."""
-        if phase == 0:
+        """One order a group of chunks, or a range of hashes."""
+        if config.level == "near":
+            yield from _turns(config, plan).orders(phase)
+        elif phase == 0:
             for number, group in enumerate(_groups(plan.chunks)):
                 read = tuple(c.only("problems", "attempts", "decisions") for c in group)
                 yield Order(f"hash-{number:05d}", {"step": "hash", "group": number}, read)
@@ -102,26 +98,44 @@ class Dedupe:
 
     def chunks(self, config: DedupeConfig, plan: Plan) -> Iterable[Chunk]:
         """All chunks go on, each with the decisions of its group."""
-        shared = plan.done[2]
-        for number, group in enumerate(_groups(plan.chunks)):
+        shared = plan.done[-1]
+        near = config.level == "near"
+        for number, group in enumerate(_groups(plan.chunks, problems=near)):
             for chunk in group:
-                yield chunk.extended(shared[number].outputs if shared else (), {})
-        yield from (chunk for chunk in plan.chunks if not chunk.rows("attempts"))
+                facts = {published.FACT: "1"} if near else {}
+                yield chunk.extended(shared[number].outputs if shared else (), facts)
+        yield from (chunk for chunk in plan.chunks if not _size(chunk, problems=near))
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
         """One step."""
         if config["step"] == "hash":
-            return _hash(inputs, config["group"])
+            return exact.hashed(inputs, config["group"])
         if config["step"] == "match":
-            return _match(inputs, config["stage"], int(config["low"]), int(config["high"]))
-        return _share(inputs, config["group"])
+            return exact.matched(inputs, config["stage"], int(config["low"]), int(config["high"]))
+        if config["step"] == "share":
+            return exact.shared(inputs, config["group"])
+        return steps.STEPS[config["step"]](config, inputs)
+
+    def repeats(self, config: DedupeConfig, plan: Plan) -> dict[str, Any] | None:
+        """For the manifest: pairs by how near they are, the largest groups; None of `exact`."""
+        return None if config.level == "exact" else _turns(config, plan).report()
 
 
-def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+def _turns(config: DedupeConfig, plan: Plan) -> Turns:
+    return Turns(config, plan, list(_groups(plan.chunks, problems=True)))
+
+
+def _size(chunk: Chunk, *, problems: bool) -> int:
+    n = chunk.rows("attempts")
+    return max(n, chunk.rows("problems")) if problems else n
+
+
+def _groups(chunks: Iterable[Chunk], *, problems: bool = False) -> Iterator[list[Chunk]]:
+    """Chunks that are looked at in one task; with `problems` also those without attempts."""
     group: list[Chunk] = []
     rows = 0
     for chunk in chunks:
-        n = chunk.rows("attempts")
+        n = _size(chunk, problems=problems)
         if not n:
             continue
         if group and rows + n > GROUP_ROWS:
@@ -131,61 +145,6 @@ def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         rows += n
     if group:
         yield group
-
-
-def _hash(inputs: Inputs, group: int) -> Result:
-    rows: list[dict[str, Any]] = []
-    for chunk in inputs.chunks:
-        problems = inputs.table("problems", PROBLEM_SCHEMA, chunk, ["id", "statement"])
-        statements = dict(zip(*(c.to_pylist() for c in problems.columns), strict=True))
-        gone = inputs.table("decisions", DECISION_SCHEMA, chunk, ["attempt_id"]).column(0)
-        dropped = set(gone.to_pylist())
-        columns = ["id", "problem_id", "index", "text"]
-        attempts = inputs.table("attempts", ATTEMPT_SCHEMA, chunk, columns)
-        for attempt_id, problem_id, index, text in zip(
-            *(c.to_pylist() for c in attempts.columns), strict=True
-        ):
-            if attempt_id not in dropped:
-                high, low = trace_hash(statements[problem_id], text)
-                rows.append(
-                    {
-                        "high": high,
-                        "low": low,
-                        "attempt_index": index,
-                        "attempt_id": attempt_id,
-                        "group": group,
-                    }
-                )
-    rows.sort(key=lambda row: (row["high"], row["low"], row["attempt_id"]))
-    return Result({"hashes": pa.Table.from_pylist(rows, schema=HASH_SCHEMA)})
-
-
-def _match(inputs: Inputs, stage: str, low: int, high: int) -> Result:
-    bounds = within("high", low, high)
-    tables = [inputs.home.read(o, filters=bounds) for o in inputs.chunk.files["hashes"]]
-    rows = cast("pl.DataFrame", pl.from_arrow(pa.concat_tables(tables)))
-    ordered = rows.sort("high", "low", "attempt_index", "attempt_id")
-    first = pl.col("attempt_id").first().over("high", "low")
-    repeats = (
-        ordered.with_columns(first.alias("keeper"))
-        .filter(pl.col("attempt_id") != pl.col("keeper"))
-        .select(
-            "group",
-            "attempt_id",
-            pl.lit(stage).alias("dropped_by"),
-            (pl.lit("duplicate of ") + pl.col("keeper")).alias("drop_reason"),
-        )
-        .sort("group", "attempt_id")
-    )
-    counts = {"kept": rows.height - repeats.height, "duplicates": repeats.height}
-    return Result({"repeats": repeats.to_arrow().cast(REPEAT_SCHEMA)}, counts)
-
-
-def _share(inputs: Inputs, group: int) -> Result:
-    bounds = [("group", "=", group)]
-    tables = [inputs.home.read(o, filters=bounds) for o in inputs.chunk.files["repeats"]]
-    rows = pa.concat_tables(tables).select(DECISION_SCHEMA.names)
-    return Result({"decisions": rows.cast(DECISION_SCHEMA)})
 
 
 STAGE = Dedupe()

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
+import pyarrow as pa
 from pydantic import Field
 
 from tracefactory.board import Board
@@ -23,13 +24,16 @@ from tracefactory.publish.rows import content_digest, views
 from tracefactory.publish.stats import Measured, stats_of
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
+from tracefactory.repeats import published
 from tracefactory.schemas.verdict import Status
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.files import row_group_rows
 from tracefactory.store.home import Home, Journal
 from tracefactory.task import Chunk
 
-View = Literal["sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected", "probes"]
+View = Literal[
+    "sft", "sft_reasoning", "rl", "pretrain", "preference", "rejected", "probes", "overlaps"
+]  # fmt: skip
 
 
 class ShardSize(Settings):
@@ -46,7 +50,7 @@ class PublishConfig(StageConfig):
 
     views: Annotated[tuple[View, ...], Field(min_length=1)] = ("sft", "rl", "pretrain", "rejected")
     """Which configs the dataset has. `rejected` keeps every dropped row with its reason; `probes`
-    is what probe stages found."""
+    is what probe stages found, `overlaps` what rows have in common with benchmarks."""
     statuses: tuple[Status, ...] = ("correct",)
     """Verdicts that may stand in `sft` and `pretrain`; rows with others go to `rejected`."""
     shard: ShardSize = ShardSize()
@@ -80,10 +84,11 @@ class Publish:
             "statuses": list(config.statuses),
         }
         roles = ["problems", "splits", "attempts", "verdicts", "decisions"]
-        if "probes" in config.views:
-            roles.append("probes")
+        roles += [role for role in ("probes", "overlaps") if role in config.views]
         for number, group in enumerate(_groups(plan.chunks, config.shard)):
-            read = tuple(c.only(*roles, facts=("instruction", "rate_over")) for c in group)
+            read = tuple(
+                c.only(*roles, facts=("instruction", "rate_over", published.FACT)) for c in group
+            )
             yield Order(f"shard-{number:05d}", settings, read)
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
@@ -101,7 +106,12 @@ class Publish:
                     "stats": asdict(stats),
                 }
             ).decode()
-        return Result(tables, {role: table.num_rows for role, table in tables.items()}, facts)
+        counts = {role: table.num_rows for role, table in tables.items()}
+        index: dict[str, pa.Table] = {}
+        if any(published.FACT in chunk.facts for chunk in inputs.chunks):
+            lines = {chunk.facts.get("instruction", "") for chunk in inputs.chunks}
+            index = published.index_tables(tables, sorted(lines))
+        return Result({**tables, **index}, counts, facts)
 
     def chunks(self, config: PublishConfig, plan: Plan) -> Iterable[Chunk]:
         """Nothing goes on from here."""
@@ -135,7 +145,8 @@ def commit(recipe: Recipe, board: Board, name: str, home: Home) -> str:
     if sum(stage.kind == "source" for stage in board.stages()) > 1:
         _check_ids(plan, home)  # within one source, ids are distinct already
     totals = {stage: total.counts for stage, total in board.totals().items()}
-    return release(recipe, plan, config, totals, board.inputs_read(), home)
+    read = board.inputs_read(), board.compared(), board.repeats()
+    return release(recipe, plan, config, totals, read, home)
 
 
 def _check_ids(plan: Plan, home: Home) -> None:
@@ -148,6 +159,8 @@ def _check_ids(plan: Plan, home: Home) -> None:
     for receipt in plan.done[-1]:
         for output in receipt.outputs:
             view = output.role.partition(".")[0]
+            if view.startswith(published.ROLE):
+                continue
             rows = seen.setdefault("traces" if view in ("sft", "rejected") else view, set())
             for row_id in home.read(output, ["id"]).column(0).to_pylist():
                 key = hash(row_id)

@@ -4,7 +4,8 @@ Each attempt stands in one pair at most. Pairs of one teacher come before pairs 
 a model learns is not the one's style; among those, the nearest in length, so that it is not
 length. Neither decides anything by the order in which rows come.
 
-Not here: attempts without an answer, undecided ones, and right answers that a filter dropped.
+Not here: attempts without an answer, undecided ones, right answers that a filter dropped, and
+whatever holds an item of a benchmark.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from tracefactory.publish.views.shaping import Settings, hashed, shuffled, turn
+from tracefactory.schemas.overlap import COPY
 
 _MAX_EACH = 64
 """Attempts of each side of a problem that are looked at, the first by index: pairs are products."""
@@ -37,7 +39,8 @@ def pairs(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """One row a pair, of all attempts of a shard: kept and dropped."""
     trained = rows.filter(pl.col("split") == "train")
     good = trained.filter(pl.col("dropped_by").is_null() & (pl.col("status") == "correct"))
-    bad = trained.filter(pl.col("status") == "incorrect")
+    copied = pl.col("drop_reason").str.contains(COPY, literal=True).fill_null(False)
+    bad = trained.filter((pl.col("status") == "incorrect") & ~copied)
     matched = pl.DataFrame(
         list(_matched(good, bad)),
         schema={"chosen_id": pl.String, "rejected_id": pl.String},
