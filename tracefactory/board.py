@@ -6,7 +6,7 @@ whose key equals that of a receipt on disk is reused and never handed out.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Output, Receipt
 from tracefactory.stages.contract import Order, Plan
 from tracefactory.store.home import Home, digest
-from tracefactory.task import Chunk, Task
+from tracefactory.task import Chunk, Needs, Task
 
 
 def recipe_id(recipe: Recipe) -> str:
@@ -60,6 +60,8 @@ class Node:
     plan: Plan
     upstream: tuple[str, ...]
     downstream: list[str] = field(default_factory=list[str])
+    needs: Needs = "cpu"
+    """What its tasks need to run."""
     judge: str | None = None
     """Rounds: the verify stage whose verdicts plan the next round."""
     ready: deque[tuple[Order, Chunk]] = field(default_factory=deque[tuple[Order, Chunk]])
@@ -111,6 +113,7 @@ class Board:
         *,
         rerun: Callable[[Receipt], bool] = lambda receipt: False,
         note_reused: Callable[[str], None] = lambda slot: None,
+        elsewhere: Lookup = lambda slot: None,
     ) -> None:
         """Set up the stages.
 
@@ -121,12 +124,13 @@ class Board:
             home: to see whether outputs are there.
             rerun: receipts that are not to be reused (`--force`, `--retry`).
             note_reused: told the slot of every receipt that is reused.
+            elsewhere: a receipt of another run of the recipe, whose answers can be used again.
 
         Raises:
             RecipeError: a stage that needs a judge has none, or several.
         """
         self._lookup, self._home, self._rerun = lookup, home, rerun
-        self._note_reused = note_reused
+        self._note_reused, self._elsewhere = note_reused, elsewhere
         self._nodes: dict[str, Node] = {}
         identity = recipe_id(recipe)
         for name in recipe.order():
@@ -138,6 +142,7 @@ class Board:
                 config=config,
                 plan=Plan(name, recipe.seed, identity),
                 upstream=tuple(config.from_),
+                needs=_needs_of(stages[name], config),
             )
             for parent in config.from_:
                 self._nodes[parent].downstream.append(name)
@@ -153,6 +158,8 @@ class Board:
         self._seconds: dict[str, float] = dict.fromkeys(self._nodes, 0.0)
         self.abandoned: list[str] = []
         """Slots that could not be done at all: their chunks are missing downstream."""
+        self.teachers: dict[str, str] = {}
+        """All that answers depend on (JSON) by `teacher @ revision`, as receipts say it."""
         self.quarantined: dict[str, None] = {}
         """`stage: problem id` of all that was left out because it killed its process, each once."""
         for node in self._nodes.values():
@@ -180,9 +187,9 @@ class Board:
 
     # What can run now.
 
-    def next(self) -> Task | None:
-        """A task that must run now, or None; those that are done already are passed over."""
-        while (found := self._next_order()) is not None:
+    def next(self, can: Container[Needs] = ("cpu", "engine")) -> Task | None:
+        """A task that must run now and needs what there is; those done already are passed over."""
+        while (found := self._next_order(can)) is not None:
             node, order, chunk = found
             task = self._task(node, order)
             self._running[task.slot] = chunk
@@ -195,12 +202,14 @@ class Board:
                 return task
         return None
 
-    def _next_order(self) -> tuple[Node, Order, Chunk] | None:
+    def _next_order(self, can: Container[Needs]) -> tuple[Node, Order, Chunk] | None:
         moved = True
         while moved:  # the end of a phase may have opened work in a stage already passed
             moved = False
             # The deepest stage first: chunks in flight leave before new ones come in.
             for node in self._deepest_first:
+                if node.needs not in can:
+                    continue
                 if node.ready:
                     return (node, *node.ready.popleft())
                 if node.orders is None:
@@ -219,17 +228,23 @@ class Board:
     def _task(self, node: Node, order: Order) -> Task:
         version = f"{node.stage.version}+{order.version}" if order.version else node.stage.version
         task = Task(
-            node.name, order.chunk, order.round, node.use, version, order.config, order.inputs
-        )
+            node.name, order.chunk, order.round, node.use, version, order.config, order.inputs,
+            needs=node.needs,
+        )  # fmt: skip
         return replace(task, previous=self._previous(task, order.asked)) if order.asked else task
 
     def _previous(self, task: Task, asked: str) -> tuple[Output, ...]:
-        """Outputs of the slot's last receipt, when only what it was asked for has changed."""
-        old = self._lookup(task.slot)
-        if old is None or old.facts.get("asked") != asked or not self._home.present(old):
-            return ()
-        same = old.parts.get("use") == task.use and old.parts.get("version") == task.version
-        return old.outputs if same else ()
+        """Outputs of the slot's receipts, when only what they were asked for has changed."""
+        return tuple(
+            output
+            for old in (self._lookup(task.slot), self._elsewhere(task.slot))
+            if old is not None
+            and old.facts.get("asked") == asked
+            and old.parts.get("use") == task.use
+            and old.parts.get("version") == task.version
+            and self._home.present(old)
+            for output in old.outputs
+        )
 
     def reusable(self, task: Task, receipt: Receipt) -> bool:
         """Is this receipt's work the task's work, still there, and not to be done again?"""
@@ -251,6 +266,8 @@ class Board:
         self.quarantined |= {f"{node.name}: {problem}": None for problem in receipt.quarantined}
         self._done[node.name] += 1
         self._seconds[node.name] += receipt.seconds
+        if "asks" in receipt.facts:
+            self.teachers[receipt.facts.get("teacher", "")] = receipt.facts["asks"]
         chunk = self._running.pop(task.slot)
         after = chunk.extended(receipt.outputs, receipt.facts)
         if node.stage.kind in ("source", "barrier"):
@@ -476,6 +493,11 @@ class Board:
         if old.parts.get("inputs") != parts["inputs"]:
             return "input"
         return "asked for" if self._rerun(old) else "output missing"
+
+
+def _needs_of(stage: Any, config: Any) -> Needs:
+    """What the tasks of a stage need: one that may need an engine says so by `needs`."""
+    return cast("Needs", stage.needs(config)) if hasattr(stage, "needs") else "cpu"
 
 
 def phantom(task: Task, old: Receipt | None, roles: tuple[str, ...]) -> Receipt:

@@ -16,6 +16,7 @@ from tracefactory.cluster import InlinePool
 from tracefactory.errors import Exit
 from tracefactory.flow import Options, Outcome, Stop
 from tracefactory.flow import run as run_flow
+from tracefactory.ledger import Ledger
 from tracefactory.planning import RunPlan, make_plan
 from tracefactory.recipe import load_recipe
 from tracefactory.store.home import Receipts, RunFolder
@@ -25,7 +26,7 @@ COUNT = "stages.problems.families.0.count="
 
 
 class Silent:
-    def show(self, board: Board, running: Mapping[str, Task]) -> None: ...
+    def show(self, board: Board, running: Mapping[str, Task], ledger: Ledger) -> None: ...
 
     def say(self, text: str) -> None: ...
 

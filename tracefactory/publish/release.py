@@ -259,6 +259,7 @@ def release(
     config: Any,  # noqa: ANN401  (publish's config, which imports this module)
     totals: Mapping[str, Mapping[str, int]],
     inputs: list[dict[str, Any]],
+    teachers: Mapping[str, Mapping[str, Any]],
     home: Home,
 ) -> str:
     """Put the release of a finished publish stage in place; its manifest's sha256.
@@ -271,7 +272,7 @@ def release(
     shards = shards_of(plan.done[-1], recipe_id(recipe), recipe.seed)
     stats = [shard.stats for shard in shards]
     lying = [(shard.stats, home.path / shard.output.name) for shard in shards]
-    manifest = _manifest(recipe, config, totals, inputs, stats)
+    manifest = replace(_manifest(recipe, config, totals, inputs, stats), teachers=teachers)
     files = texts(with_results(manifest, home.path, stats), stats, lying)
     sha256 = _sha256(files[MANIFEST])
     if committed(home.path) != sha256 or not _in_place(home.path, shards, files):

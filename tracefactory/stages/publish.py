@@ -21,6 +21,7 @@ from tracefactory.publish.release import release
 from tracefactory.publish.rows import Settings as ShardSettings
 from tracefactory.publish.rows import content_digest, views
 from tracefactory.publish.stats import Measured, stats_of
+from tracefactory.publish.tried import tried
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.schemas.verdict import Status
@@ -62,7 +63,7 @@ class Publish:
 
     kind: ClassVar[Kind] = "barrier"
     Config: ClassVar[type[StageConfig]] = PublishConfig
-    version = "1"
+    version = "2"
     publishes = True
     """Its outputs are written as they will be published, and the driver commits the release."""
     roles: tuple[str, ...] = ()
@@ -101,7 +102,8 @@ class Publish:
                     "stats": asdict(stats),
                 }
             ).decode()
-        return Result(tables, {role: table.num_rows for role, table in tables.items()}, facts)
+        counts = {role: table.num_rows for role, table in tables.items()} | tried(inputs)
+        return Result(tables, counts, facts)
 
     def chunks(self, config: PublishConfig, plan: Plan) -> Iterable[Chunk]:
         """Nothing goes on from here."""
@@ -135,7 +137,8 @@ def commit(recipe: Recipe, board: Board, name: str, home: Home) -> str:
     if sum(stage.kind == "source" for stage in board.stages()) > 1:
         _check_ids(plan, home)  # within one source, ids are distinct already
     totals = {stage: total.counts for stage, total in board.totals().items()}
-    return release(recipe, plan, config, totals, board.inputs_read(), home)
+    teachers = {name: orjson.loads(asks) for name, asks in sorted(board.teachers.items())}
+    return release(recipe, plan, config, totals, board.inputs_read(), teachers, home)
 
 
 def _check_ids(plan: Plan, home: Home) -> None:

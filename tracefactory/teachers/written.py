@@ -3,7 +3,7 @@
 Not here: what they write (solver.py, programmer.py).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated
 
 import orjson
@@ -29,7 +29,7 @@ class WrittenTeacher:
             continues=continues,
         )
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
+    async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Answer the requests in order.
 
         Raises:
