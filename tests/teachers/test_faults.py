@@ -161,6 +161,19 @@ def test_a_prompt_that_is_too_long_is_a_row_of_its_own(tmp_path):
     assert all("maximum context length" in row["detail"] for row in refused)
 
 
+def test_a_request_that_never_succeeds_while_others_do_is_a_row_that_says_so(tmp_path):
+    with fake_server(poison=["mod 11."], latency_s=0.01) as server:
+        run_here(recipe(server, 60, 60), tmp_path / "run")
+        seen = server.seen(bodies=True)
+    failed = [r for r in stored(tmp_path / "run").values() if r["finish_reason"] == "failed"]
+    assert len(failed) == 60 - seen["answered"] > 0
+    assert all("500" in row["detail"] for row in failed)
+    rows = published(tmp_path / "run")
+    states = Counter(row["status"] for row in rows)
+    assert states == {"correct": seen["answered"], "error": len(failed)}
+    assert {row["reason"] for row in rows if row["status"] == "error"} == {"failed"}
+
+
 @pytest.mark.parametrize("faults", [{"api_key": "secret"}, {"models": ["another"]}])
 def test_a_setup_that_nothing_can_come_of_ends_the_run(tmp_path, faults):
     with fake_server(**faults) as server:

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from tracefactory.board import Board
 from tracefactory.errors import RecipeError
+from tracefactory.publish.asked import public_asks
 from tracefactory.publish.release import release
 from tracefactory.publish.rows import Settings as ShardSettings
 from tracefactory.publish.rows import content_digest, views
@@ -137,7 +138,9 @@ def commit(recipe: Recipe, board: Board, name: str, home: Home) -> str:
     if sum(stage.kind == "source" for stage in board.stages()) > 1:
         _check_ids(plan, home)  # within one source, ids are distinct already
     totals = {stage: total.counts for stage, total in board.totals().items()}
-    teachers = {name: orjson.loads(asks) for name, asks in sorted(board.teachers.items())}
+    teachers = {
+        name: public_asks(orjson.loads(asks)) for name, asks in sorted(board.teachers.items())
+    }
     return release(recipe, plan, config, totals, board.inputs_read(), teachers, home)
 
 

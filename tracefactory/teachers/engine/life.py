@@ -164,7 +164,7 @@ class Engine:
                 if never and in_a_row >= _TRIES_TO_START:
                     raise ResourceError(f"{words}, before it answered anything. Its log:\n{lines}")
                 if in_a_row > self.order.max_restarts:
-                    raise TeacherError(f"{words}, {in_a_row} times in a row without an answer. Its log:\n{lines}")
+                    raise TeacherError(f"{words}, {in_a_row} times in a row. Its log:\n{lines}")
                 self.endpoint.say(f"{words}; starting it again. Its log ends: {_last(lines)}")
         except (ResourceError, TeacherError) as error:
             self.broken = error
