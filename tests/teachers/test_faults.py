@@ -17,6 +17,9 @@ from factory_runs import (
 )
 from fake_server import fake_server
 
+from tracefactory.sources.families import FAMILIES
+from tracefactory.sources.families.make import make_problem
+
 CAP = 16
 
 
@@ -162,15 +165,15 @@ def test_a_prompt_that_is_too_long_is_a_row_of_its_own(tmp_path):
 
 
 def test_a_request_that_never_succeeds_while_others_do_is_a_row_that_says_so(tmp_path):
-    with fake_server(poison=["mod 11."], latency_s=0.01) as server:
-        run_here(recipe(server, 60, 60), tmp_path / "run")
-        seen = server.seen(bodies=True)
+    knobs = FAMILIES["modular_sum"].knobs()
+    poison = [make_problem("modular_sum", knobs, 7, "train", i).statement for i in range(3)]
+    with fake_server(poison=poison, latency_s=0.25) as server:  # others are answered all the while
+        run_here(recipe(server, 500, 500, concurrency=4), tmp_path / "run")
     failed = [r for r in stored(tmp_path / "run").values() if r["finish_reason"] == "failed"]
-    assert len(failed) == 60 - seen["answered"] > 0
+    assert len(failed) == len(poison)
     assert all("500" in row["detail"] for row in failed)
     rows = published(tmp_path / "run")
-    states = Counter(row["status"] for row in rows)
-    assert states == {"correct": seen["answered"], "error": len(failed)}
+    assert Counter(row["status"] for row in rows) == {"correct": 497, "error": 3}
     assert {row["reason"] for row in rows if row["status"] == "error"} == {"failed"}
 
 

@@ -131,7 +131,7 @@ def plan(
     """Show what `run` would do, stage by stage: what is reused, what runs, and why.
 
     With `--pilot N` the teachers answer N problems, drawn from all, in FOLDER/pilot. Tokens, GPU
-    hours and money are projected, with a 90 % interval. `run` reuses the answers and pays no twice.
+    hours and money are projected, with a 90 % interval. `run` uses the answers again.
     """
     if pilot is not None:
         from tracefactory.cli.pilot import pilot_command

@@ -87,7 +87,8 @@ def ask(teacher: Teacher, requests: Sequence[Request], known: Known, journal: Jo
         DrainedError: the run was asked to stop.
     """
     asking = _Asking(teacher, journal)
-    return in_shared_loop(asking.all(requests, known))
+    open_ = asking.prepare(requests, known)  # here: the loop is busy with other chunks' answers
+    return in_shared_loop(asking.all(requests, open_))
 
 
 @dataclass(slots=True)
@@ -103,11 +104,9 @@ class _Asking:
     ended: int = 0
     drained: bool = False
 
-    async def all(self, requests: Sequence[Request], known: Known) -> Asked:
+    async def all(self, requests: Sequence[Request], open_: list[Request]) -> Asked:
+        """Send what is open; the answers to all requests."""
         info = self.teacher.info
-        identity = _Identity(info)
-        self.digests = {_key(request): identity.of(request) for request in requests}
-        open_ = self._open(requests, known)
         pulse = asyncio.ensure_future(self._pulse(len(requests))) if info.paid else None
         try:
             await self._passes({_key(request): request for request in requests}, open_)
@@ -120,9 +119,11 @@ class _Asking:
         self._check(requests)
         return Asked(self.answers, _figures(self.spent) if info.paid else {})
 
-    def _open(self, requests: Sequence[Request], known: Known) -> list[Request]:
-        """What is to be sent, after all that is there already was taken."""
+    def prepare(self, requests: Sequence[Request], known: Known) -> list[Request]:
+        """Take all that is there already; what is to be sent."""
         info = self.teacher.info
+        identity = _Identity(info)
+        self.digests = {_key(request): identity.of(request) for request in requests}
         journalled = self._journalled() if info.paid else {}
         self.earlier = self.spent.copy()
         open_: list[Request] = []

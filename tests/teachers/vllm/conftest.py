@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-from pathlib import Path
 
 import pytest
 from vllm_harness import Counted
@@ -24,8 +23,6 @@ def tiny(tmp_path_factory):
     """Folder of a model that answers some of its problems right."""
     if _why_not():
         pytest.skip(_why_not())
-    if os.environ.get("TINY_BY_HAND"):
-        return Path(os.environ["TINY_BY_HAND"])
     from tiny_model import train_tiny
 
     return train_tiny(tmp_path_factory.mktemp("model") / "tiny")

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from vllm_harness import left, names_below
+from vllm_harness import held, names_below
 
 from tracefactory.errors import ResourceError
 from tracefactory.teachers.contract import Request
@@ -38,10 +38,11 @@ def asked(tiny):
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left():
-    before = left()
     yield
+    files, processes = held(os.getpid()), names_below(os.getpid())
     in_shared_loop(leave())
-    assert left() <= before
+    assert not any(path.exists() for path in files)
+    assert not any(_alive(pid) for pid in processes.values())
 
 
 def test_it_is_as_right_as_the_same_model_in_this_process(settings, tiny):

@@ -53,9 +53,15 @@ def names_below(pid):
     return found
 
 
-def left():
-    """What servers leave behind when they are not looked after."""
-    return {
-        *(path.name for path in Path("/dev/shm").glob("psm_*")),
-        *(str(path) for path in Path("/tmp").glob("tf-*")),
-    }
+def held(pid):
+    """Files of the servers below one of our processes: what would be left if nobody looked."""
+    below = warden.descendants(pid)
+    found = {Path("/dev/shm", name) for name in warden.mapped(below) if name.startswith("psm_")}
+    for one in below:
+        try:
+            words = Path(f"/proc/{one}/cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if "--uds" in words:  # FOLDER/number/socket
+            found.add(Path(words[words.index("--uds") + 1]).parents[1])
+    return found

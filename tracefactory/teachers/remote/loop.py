@@ -18,6 +18,10 @@ PUT_AWAY_S = 10.0
 """For what was interrupted, to close its connections."""
 
 
+SWITCH_S = 0.0005
+"""Seconds for which another thread may keep the loop from running."""
+
+
 class _Loop:
     """The thread and its loop; a forked child has neither, and makes its own."""
 
@@ -27,6 +31,8 @@ class _Loop:
         threading.Thread(target=self._run, name="tracefactory-teachers", daemon=True).start()
 
     def _run(self) -> None:
+        # Threads that write tables would else keep the loop waiting 5 ms at each turn.
+        sys.setswitchinterval(SWITCH_S)
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
