@@ -692,6 +692,7 @@ def main() -> int:
     if sys.argv[1:2] == ["child"]:
         print(json.dumps(CLIENTS[sys.argv[2]](json.loads(sys.argv[3]))))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended too
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

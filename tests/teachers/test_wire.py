@@ -1,5 +1,7 @@
 """OpenAI's language: bodies from requests, completions from answers that cannot be trusted."""
 
+import pickle
+from dataclasses import astuple
 from types import MappingProxyType
 
 import orjson
@@ -274,3 +276,10 @@ def test_what_statuses_mean(status, body, kind, words):
 )
 def test_retry_after(headers, wait_s):
     assert retry_after_s(headers) == wait_s
+
+
+def test_a_failed_try_survives_the_way_from_a_worker_to_the_driver():
+    error = AnswerError("busy", 503, "overloaded", 2.5, answered=True, gpu_s=0.25)
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) == "status 503: busy"
+    assert astuple(again) == astuple(error)

@@ -135,6 +135,7 @@ class Endpoint:
         self._busy = 0
         self._n_queued = 0
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
         self._news: list[str] = []
         self._n_refused_in_a_row = 0
 
@@ -248,9 +249,13 @@ class Endpoint:
                     job.probes = False
                 if asked.error is not None:
                     asked.wake()
-            job = self._take()
-            if self._busy < self._pace.limit:  # it has grown, or a time of one at a time is over
-                self._pump()
+            try:
+                job = self._take()
+                if self._busy < self._pace.limit:  # it has grown, or one at a time is over
+                    self._pump()
+            except Exception as error:
+                self._end_all(error)
+                return
 
     def _take(self) -> _Job | None:
         """The request that is sent next, if one may be; it has its place from here on."""
@@ -413,10 +418,11 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         at = loop.time() + max(0.0, when - time.monotonic())
         if self._alarm is not None:
-            if self._alarm.when() <= at:
+            if self._alarm_at <= at:
                 return
             self._alarm.cancel()
-        self._alarm = loop.call_at(at, self._alarmed)
+        # Kept here: a time already past gives a handle that knows none (uvloop).
+        self._alarm, self._alarm_at = loop.call_at(at, self._alarmed), at
 
     def _alarmed(self) -> None:
         self._alarm = None

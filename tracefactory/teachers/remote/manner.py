@@ -4,7 +4,7 @@ Not here: sending (endpoint.py), what OpenAI's language looks like (wire.py).
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol
 
 from tracefactory.teachers.contract import Completion, Request
@@ -50,6 +50,9 @@ class AnswerError(Exception):
     """Did a server answer at all, or was there no connection, or one that broke?"""
     gpu_s: float = 0.0
     """The share of the GPUs' time that the try took; whoever sent it fills it in."""
+
+    def __reduce__(self) -> tuple[type["AnswerError"], tuple[object, ...]]:
+        return AnswerError, astuple(self)  # an exception with slots does not pickle by itself
 
     def __str__(self) -> str:
         return self.detail if self.status is None else f"status {self.status}: {self.detail}"
