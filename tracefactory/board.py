@@ -114,6 +114,7 @@ class Board:
         rerun: Callable[[Receipt], bool] = lambda receipt: False,
         note_reused: Callable[[str], None] = lambda slot: None,
         elsewhere: Lookup = lambda slot: None,
+        anew: Container[str] = (),
     ) -> None:
         """Set up the stages.
 
@@ -125,12 +126,13 @@ class Board:
             rerun: receipts that are not to be reused (`--force`, `--retry`).
             note_reused: told the slot of every receipt that is reused.
             elsewhere: a receipt of another run of the recipe, whose answers can be used again.
+            anew: stages for which no answer is to be used again (`--force`).
 
         Raises:
             RecipeError: a stage that needs a judge has none, or several.
         """
         self._lookup, self._home, self._rerun = lookup, home, rerun
-        self._note_reused, self._elsewhere = note_reused, elsewhere
+        self._note_reused, self._elsewhere, self._anew = note_reused, elsewhere, anew
         self._nodes: dict[str, Node] = {}
         identity = recipe_id(recipe)
         for name in recipe.order():
@@ -235,6 +237,8 @@ class Board:
 
     def _previous(self, task: Task, asked: str) -> tuple[Output, ...]:
         """Outputs of the slot's receipts, when only what they were asked for has changed."""
+        if task.stage in self._anew:
+            return ()
         return tuple(
             output
             for old in (self._lookup(task.slot), self._elsewhere(task.slot))

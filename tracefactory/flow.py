@@ -284,7 +284,7 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
             )
     board = Board(
         recipe, stages, folder.receipts.get, folder.home, rerun=rerun, note_reused=reused,
-        elsewhere=_other_run(folder, options),
+        elsewhere=_other_run(folder, options), anew=options.force,
     )  # fmt: skip
     _check_order(recipe, stages)
     return board

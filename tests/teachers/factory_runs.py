@@ -87,10 +87,11 @@ class Quiet:
         self.said.append(text)
 
 
-def run_here(data: Recipe, folder: Path) -> flow.Outcome:
-    """Run to the end, one task after the other."""
+def run_here(data: Recipe, folder: Path, force: str = "") -> flow.Outcome:
+    """Run to the end, one task after the other; one stage anew, whatever is there."""
+    options = flow.Options(force=frozenset([force] if force else []))
     with RunFolder(folder) as home:
-        return flow.run(build_recipe(data), home, InlinePool(), Quiet(), flow.Stop())
+        return flow.run(build_recipe(data), home, InlinePool(), Quiet(), flow.Stop(), options)
 
 
 # -- the command, with a cluster ------------------------------------------------------------------

@@ -124,6 +124,11 @@ def test_a_second_attempt_asks_only_for_itself(server, folder):
     assert before.items() <= after.items()
 
 
+def test_who_forces_a_stage_has_everything_asked_again(server, folder):
+    run_here(recipe(server, COUNT), folder, force="attempts")
+    assert server.seen()["requests"] == COUNT
+
+
 def test_more_problems_ask_only_for_themselves(server, folder):
     assert asked(server, recipe(server, COUNT + 20), folder) == 20
 
