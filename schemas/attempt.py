@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 UNANSWERED = frozenset({"refused", "failed"})
-"""Ends of an attempt that are no answer: the server's doing, which says nothing of the teacher."""
+"""Ends of an attempt that are no answer: the server's doing, and nothing of the teacher's."""
+
+NOT_JUDGED = UNANSWERED | {"content_filter", "safety", "recitation", "blocklist"}
+"""Ends of an attempt that is not judged: somebody else cut away what was to be said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ whose key equals that of a receipt on disk is reused and never handed out.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tracefactory.errors import RecipeError
+from tracefactory.hosts import is_public
 from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Output, Receipt
-from tracefactory.stages.contract import Order, Plan
+from tracefactory.stages.contract import BY_REQUEST, Order, Plan
 from tracefactory.store.home import Home, digest
 from tracefactory.task import Chunk, Needs, Task
 
@@ -42,6 +43,10 @@ def _is_local(key: str, value: object) -> bool:
     """Does this place of a recipe say where an input lies on this machine?"""
     if key == "path":
         return "://" not in str(value)
+    if key == "base_url":
+        return not is_public(str(value))
+    if key == "python":  # a program of this machine
+        return isinstance(value, str) and "/" in value
     return key == "id" and str(value).startswith("/")  # a Hugging Face dataset in a local folder
 
 
@@ -152,6 +157,7 @@ class Board:
             if node.stage.kind == "rounds" and node.stage.judged(node.config):
                 node.judge = self._judge_of(node)
         self._deepest_first = list(reversed(self._nodes.values()))
+        self._at_engine: Node | None = None
         self._loops: dict[tuple[str, str], Loop] = {}
         self._running: dict[str, Chunk] = {}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in self._nodes}
@@ -209,10 +215,12 @@ class Board:
         while moved:  # the end of a phase may have opened work in a stage already passed
             moved = False
             # The deepest stage first: chunks in flight leave before new ones come in.
-            for node in self._deepest_first:
+            for node in self._by_turns(can):
                 if node.needs not in can:
                     continue
                 if node.ready:
+                    if node.needs == "engine":
+                        self._at_engine = node
                     return (node, *node.ready.popleft())
                 if node.orders is None:
                     continue
@@ -227,6 +235,12 @@ class Board:
                 moved = True
         return None
 
+    def _by_turns(self, can: Container[Needs]) -> Iterable[Node]:
+        """Deepest first; but a teacher that has the engines keeps them: to change it takes long."""
+        if "engine" in can and self._at_engine is not None and self._at_engine.ready:
+            return (self._at_engine, *self._deepest_first)
+        return self._deepest_first
+
     def _task(self, node: Node, order: Order) -> Task:
         version = f"{node.stage.version}+{order.version}" if order.version else node.stage.version
         task = Task(
@@ -239,9 +253,13 @@ class Board:
         """Outputs of the slot's receipts, when only what they were asked for has changed."""
         if task.stage in self._anew:
             return ()
+        # An edit of how many attempts there are moves them to other rounds of the same chunk.
+        rounds = [f"{task.stage}/{task.chunk}.r{at}" for at in range(_ROUNDS)]
+        slots = dict.fromkeys([task.slot, *(rounds if asked == BY_REQUEST else ())])
         return tuple(
             output
-            for old in (self._lookup(task.slot), self._elsewhere(task.slot))
+            for slot in slots
+            for old in (self._lookup(slot), self._elsewhere(slot))
             if old is not None
             and old.facts.get("asked") == asked
             and old.parts.get("use") == task.use
@@ -497,6 +515,10 @@ class Board:
         if old.parts.get("inputs") != parts["inputs"]:
             return "input"
         return "asked for" if self._rerun(old) else "output missing"
+
+
+_ROUNDS = 12
+"""Each doubles the attempts, so that few recipes have more."""
 
 
 def _needs_of(stage: Any, config: Any) -> Needs:

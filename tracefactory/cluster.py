@@ -370,9 +370,12 @@ class DaskPool:
 
     def close(self) -> None:
         """Let go of the cluster; one of our own is ended."""
-        self._client.close(timeout=5)
+        # On busy cores it may take longer; what is left then ends with this process.
+        with suppress(TimeoutError):
+            self._client.close(timeout=5)
         if self._cluster is not None:
-            self._cluster.close(timeout=5)
+            with suppress(TimeoutError):
+                self._cluster.close(timeout=5)
 
     def __enter__(self) -> Self:
         return self

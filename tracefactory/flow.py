@@ -21,10 +21,12 @@ from tracefactory.ledger import NO_LIMITS, PILOT, Ledger, Limits, counted
 from tracefactory.pilot import Pilot
 from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Receipt
+from tracefactory.stages.generate import GenerateConfig
 from tracefactory.stages.publish import commit
 from tracefactory.store.beats import DrainFile
 from tracefactory.store.home import RECEIPTS, Receipts, RunFolder
 from tracefactory.task import NEEDS, Task
+from tracefactory.teachers import name_of
 from tracefactory.teachers.contract import DrainedError, TeacherError
 from tracefactory.worker import RESERVED, load_stage, place_of, publishes, work
 
@@ -266,15 +268,7 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
         forced = stage in options.force and receipt.started < epoch_start
         return forced or (options.retry_quarantined and bool(receipt.quarantined))
 
-    left: dict[str, list[Path]] = {}
-    for path in (folder.path / "journal").glob("*.log"):
-        left.setdefault(path.name.rsplit(".", 2)[0], []).append(path)
-
-    def reused(slot: str) -> None:  # a kill may have come between a receipt and its journal's end
-        stem = slot.replace("/", ".", 1)
-        if stem in left and all(counted(path, folder.receipts.get(slot)) for path in left[stem]):
-            folder.home.journal(stem).remove()
-
+    _remove_counted(folder)
     stages = {name: load_stage(config.use) for name, config in recipe.stages.items()}
     for name, stage in stages.items():
         if name in RESERVED and place_of(stage, Task(name, "", 0, "", "", {}))[0] == name:
@@ -283,11 +277,22 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
                 "otherwise"
             )
     board = Board(
-        recipe, stages, folder.receipts.get, folder.home, rerun=rerun, note_reused=reused,
+        recipe, stages, folder.receipts.get, folder.home, rerun=rerun,
         elsewhere=_other_run(folder, options), anew=options.force,
     )  # fmt: skip
     _check_order(recipe, stages)
     return board
+
+
+def _remove_counted(folder: RunFolder) -> None:
+    """A kill may have come between a receipt and the end of its journal."""
+    left: dict[str, list[Path]] = {}
+    for path in (folder.path / "journal").glob("*.log"):
+        left.setdefault(path.name.rsplit(".", 2)[0], []).append(path)
+    for stem, paths in left.items():
+        receipt = folder.receipts.get(stem.replace(".", "/", 1))
+        if all(counted(path, receipt) for path in paths):
+            folder.home.journal(stem).remove()
 
 
 def _other_run(folder: RunFolder, options: Options) -> Callable[[str], Receipt | None]:
@@ -320,12 +325,32 @@ def _check_order(recipe: Recipe, stages: Mapping[str, Any]) -> None:
             f"stages {', '.join(releases)} publish into one folder, and the last would replace the "
             "others; make them recipes of their own"
         )
+    _check_teachers(recipe)
     judges = {name for name, stage in stages.items() if getattr(stage, "judges", False)}
     for name, config in recipe.stages.items():
         if config.use in ("filter", "select") and not judges & set(recipe.upstream(name)):
             raise RecipeError(
                 f"stages.{name}: {config.use} reads verdicts, and no verify stage comes before "
                 "it; put one between"
+            )
+
+
+def _check_teachers(recipe: Recipe) -> None:
+    """Refuse two teachers of one name whose attempts meet: their rows would have one id.
+
+    Raises:
+        RecipeError: names the stages.
+    """
+    seen: dict[str, str] = {}
+    for stage, config in recipe.stages.items():
+        teacher = name_of(config.teacher) if isinstance(config, GenerateConfig) else None
+        if teacher is None:
+            continue
+        other = seen.setdefault(teacher, stage)
+        if other != stage and set(recipe.downstream(stage)) & set(recipe.downstream(other)):
+            raise RecipeError(
+                f"stages {other} and {stage} both have a teacher called {teacher!r}, and their "
+                "rows would have the same ids; give one of them another `name`"
             )
 
 

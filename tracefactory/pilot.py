@@ -19,6 +19,7 @@ from typing import Any
 from tracefactory.publish.tried import tokens_out
 from tracefactory.schemas.attempt import ATTEMPT_SCHEMA
 from tracefactory.schemas.problem import PROBLEM_SCHEMA
+from tracefactory.schemas.receipt import Receipt
 from tracefactory.spending import Spent
 from tracefactory.stages.contract import Inputs
 from tracefactory.stages.split import split_of
@@ -41,6 +42,8 @@ class Pilot:
         self.chosen: frozenset[str] | None = None
         self.problems = 0
         """How many there are that teachers would be asked."""
+        self.slots: set[str] = set()
+        """What was let through: a pilot before may have left other rounds."""
 
     def admit(self, task: Task) -> Task | None:
         """The task as the pilot does it; None: later, or never."""
@@ -54,6 +57,7 @@ class Pilot:
     def _narrowed(self, task: Task) -> Task:
         # Another pilot does other work under the same slot: then the key must be another too.
         ids = sorted(self.chosen or ())
+        self.slots.add(task.slot)
         return replace(task, only=tuple(ids), config={**task.config, "pilot": digest(ids)})
 
     def choose(self, home: Home) -> tuple[list[Task], list[Task]]:
@@ -127,7 +131,8 @@ def project(pilot: Pilot, home: Home, receipts: Receipts, spent: Spent) -> Proje
     """Scale the costs of a finished pilot up to all problems.
 
     Each problem counts with all its attempts, in all rounds, as one draw: attempts at one problem
-    are not independent. Engine time and money go by the tokens that came out of what was paid.
+    are not independent. Engine time, money and tokens in (a continuation pays for its prompt again)
+    go by the tokens that came out of what was paid.
 
     Args:
         pilot: which problems were asked.
@@ -136,9 +141,10 @@ def project(pilot: Pilot, home: Home, receipts: Receipts, spent: Spent) -> Proje
         spent: by the pilot.
     """
     chosen = sorted(pilot.chosen or ())
-    each = _per_problem(home, receipts, chosen)
-    counted = not any(row[3] for row in each)
-    weights = [row[2] if counted else row[0] for row in each]
+    done = [receipt for receipt in receipts if receipt.slot in pilot.slots]
+    each = _per_problem(home, done, chosen)
+    counted = not any(row[2] for row in each)
+    weights = [row[1] if counted else row[0] for row in each]
     paid_for = spent.completion_tokens if counted else spent.asked
     draws = _draws(len(each), pilot.seed)
 
@@ -152,8 +158,8 @@ def project(pilot: Pilot, home: Home, receipts: Receipts, spent: Spent) -> Proje
         problems=pilot.problems,
         asked=len(chosen),
         attempts=total([row[0] for row in each]),
-        tokens_in=total([row[1] for row in each]) if counted else None,
-        tokens_out=total([row[2] for row in each]) if counted else None,
+        tokens_in=by_weight(spent.prompt_tokens) if counted else None,
+        tokens_out=total([row[1] for row in each]) if counted else None,
         gpu_hours=by_weight(spent.gpu_ms / 3_600_000),
         usd=by_weight(spent.usd if not spent.priced else _priced(spent)),
         spent=spent,
@@ -166,10 +172,10 @@ def _priced(spent: Spent) -> float:
 
 
 def _per_problem(
-    home: Home, receipts: Receipts, chosen: Sequence[str]
-) -> list[tuple[int, int, int, int]]:
-    """Of each problem: attempts, tokens in, tokens out, attempts whose tokens nobody counted."""
-    sums = {i: [0, 0, 0, 0] for i in chosen}
+    home: Home, receipts: Iterable[Receipt], chosen: Sequence[str]
+) -> list[tuple[int, int, int]]:
+    """Of each problem: attempts, tokens out, attempts whose tokens nobody counted."""
+    sums = {i: [0, 0, 0] for i in chosen}
     for receipt in receipts:
         for output in receipt.outputs:
             if output.role != "attempts" or not output.name.startswith("raw/"):
@@ -178,20 +184,19 @@ def _per_problem(
             for row in table.to_pylist():
                 if row["problem_id"] in sums:
                     _count(sums[row["problem_id"]], row)
-    return [(a, b, c, d) for a, b, c, d in sums.values()]
+    return [(a, b, c) for a, b, c in sums.values()]
 
 
 _COLUMNS = (
-    "problem_id", "n_prompt_tokens", "n_completion_tokens", "n_reasoning_tokens", "n_answer_tokens",
+    "problem_id", "n_completion_tokens", "n_reasoning_tokens", "n_answer_tokens",
 )  # fmt: skip
 
 
 def _count(sums: list[int], row: dict[str, Any]) -> None:
     out = tokens_out(row)
     sums[0] += 1
-    sums[1] += row["n_prompt_tokens"] or 0
-    sums[2] += out or 0
-    sums[3] += out is None
+    sums[1] += out or 0
+    sums[2] += out is None
 
 
 def _draws(n: int, seed: int) -> list[list[int]]:

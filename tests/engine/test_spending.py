@@ -10,6 +10,11 @@ import pytest
 from engine_harness import command, run, started, summary, written
 from spending_parts import NANO_A_TOKEN, PROMPT, tokens_of
 
+from tracefactory.ledger import Ledger
+from tracefactory.progress import live_words
+from tracefactory.store.home import RunFolder
+from tracefactory.task import Task
+
 RECIPE = """\
 name: dear
 seed: 7
@@ -188,8 +193,28 @@ def test_live_figures_and_news_are_said(place):
     recipe, folder, _, env = place
     said = run(recipe, folder, "--workers", "1", env={**env, "ENGINE_MS": "700"})
     assert "the teacher is well" in said
-    assert "in flight" in said
-    assert "tokens/s" in said
+
+
+def test_work_under_way_says_how_far_it_is(tmp_path):
+    task = Task("attempts", "c", 0, "generate", "1", {})
+    with RunFolder(tmp_path / "run") as folder:
+        ledger = Ledger(folder.path, folder.receipts)
+        assert live_words({task.slot: task}, ledger) == []
+        journal = folder.home.journal(f"{task.stage}.{task.stem}")
+        figures = {
+            "done": 3,
+            "of": 10,
+            "in_flight": 4,
+            "completion_tokens": 50,
+            "nano_usd": 2 * 10**9,
+        }
+        journal.note({**figures, "priced": 3, "news": ["all is well"]})
+        assert ledger.look() == ["all is well"]
+        said = live_words({task.slot: task}, ledger)
+        journal.close()
+    assert said[0] == "3/10 requests, 4 in flight"
+    assert said[1].endswith(" tokens/s")
+    assert said[2:] == ["50 tokens", "$2.00"]
 
 
 def test_a_pilot_is_paid_once_and_tells_what_all_will_cost(place):

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from served_parts import answers, config, gathered, request
 
 from tracefactory.errors import RecipeError, ResourceError
-from tracefactory.teachers.contract import TeacherError
 from tracefactory.teachers.openai import OpenAITeacher, info_of, revision_of
 from tracefactory.teachers.remote.loop import in_shared_loop
 
@@ -230,7 +229,7 @@ def test_an_endpoint_that_answers_nobody_is_given_up():
     with socket.socket() as taken:  # a port that nobody listens on
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        with pytest.raises(TeacherError, match="answered nobody"):
+        with pytest.raises(ResourceError, match="answered nobody"):
             answers(url, [request(n) for n in range(20)], give_up_s=1)
 
 

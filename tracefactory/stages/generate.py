@@ -22,7 +22,7 @@ from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.schemas.rows import only_ids, records, table_of
 from tracefactory.schemas.verdict import SOLVED_SCHEMA
-from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
+from tracefactory.stages.contract import BY_REQUEST, Inputs, Kind, Order, Plan, Result
 from tracefactory.stages.split import split_of
 from tracefactory.store.home import Journal, canonical
 from tracefactory.task import Chunk, Needs
@@ -157,7 +157,8 @@ class Generate:
         teacher = build_teacher(config["teacher"])
         problems = list(self._open_problems(config, inputs))
         requests = list(_requests(config, problems, teacher.info.name))
-        asked = ask(teacher, requests, _known(inputs), journal)
+        known = _known(inputs) if teacher.info.paid else {}
+        asked = ask(teacher, requests, known, journal)
         rows = [_attempt(teacher.info, request, asked) for request in requests]
         return Result(
             {"attempts": table_of(rows, ATTEMPT_SCHEMA)},
@@ -227,12 +228,8 @@ def _requests(
             yield Request(problem, index, seed, messages)
 
 
-BY_REQUEST = "by request"
-"""Answers of the slot's last receipt are found by the digest of their request, each by itself."""
-
-
 def _known(inputs: Inputs) -> dict[str, Answer]:
-    """Answers that this slot gave before, under whatever recipe."""
+    """Answers that this chunk got before, under whatever recipe."""
     names = {"problem_id", "index", "n_continuations", "request", "detail", *_KEPT}
     columns = [f.name for f in ATTEMPT_SCHEMA if f.name in names]
     found: dict[str, Answer] = {}

@@ -17,7 +17,7 @@ from pydantic import model_validator
 
 from tracefactory.rates import COUNTED
 from tracefactory.recipe.model import StageConfig
-from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, UNANSWERED, Attempt
+from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, NOT_JUDGED, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.rows import only_ids, records
 from tracefactory.schemas.verdict import SOLVED_SCHEMA, VERDICT_SCHEMA, StepCounts, Verdict
@@ -117,7 +117,7 @@ class _Checker:
         if address not in self._resolved:
             self._resolved[address] = (resolve_verifier(address), versioned(address))
         verify, version = self._resolved[address]
-        if attempt.finish_reason in UNANSWERED:  # the server's doing, not the teacher's
+        if attempt.finish_reason in NOT_JUDGED:  # the server's doing, not the teacher's
             evidence = orjson.dumps({"server": attempt.detail}).decode()
             return Verdict(
                 attempt.id, "error", attempt.finish_reason, version, evidence=evidence

@@ -73,6 +73,13 @@ def is_served(settings: AnyTeacher) -> bool:
     return isinstance(settings, OpenAIConfig | VllmConfig)
 
 
+def name_of(settings: AnyTeacher) -> str | None:
+    """What its rows will call it; None: a teacher of one's own says so only once it is built."""
+    if isinstance(settings, OpenAIConfig | VllmConfig):
+        return settings.name or settings.model
+    return None if isinstance(settings, OwnTeacher) else settings.kind
+
+
 def may_continue(settings: AnyTeacher) -> bool:
     """Can this teacher honour a prefix? One of somebody's own says so only once it is built."""
     if isinstance(settings, OpenAIConfig):

@@ -107,9 +107,16 @@ class _Asking:
     async def all(self, requests: Sequence[Request], open_: list[Request]) -> Asked:
         """Send what is open; the answers to all requests."""
         info = self.teacher.info
-        pulse = asyncio.ensure_future(self._pulse(len(requests))) if info.paid else None
+        passes = asyncio.ensure_future(
+            self._passes({_key(request): request for request in requests}, open_)
+        )
+        pulse = asyncio.ensure_future(self._pulse(len(requests), passes)) if info.paid else None
         try:
-            await self._passes({_key(request): request for request in requests}, open_)
+            await passes
+        except asyncio.CancelledError:
+            passes.cancel()
+            if not self.drained:
+                raise
         finally:
             if pulse is not None:
                 pulse.cancel()
@@ -136,8 +143,8 @@ class _Asking:
             if answer is not None and answer.said.finish_reason == "length" and anew:
                 answer = None  # it was asked again, whole, under a larger limit
             is_known = answer is not None
-            while part := journalled.get(self._place(key, answer)):
-                answer = _extended(answer, part, self.digests[key], None)
+            while found := journalled.get(self._place(key, answer)):
+                answer = _extended(answer, found[0], self.digests[key], found[1])
             if answer is not None:
                 self.answers[key] = answer
             more = _next(info, request, answer, known=is_known)
@@ -188,26 +195,27 @@ class _Asking:
             if before is None:
                 self.answers[key] = Answer(sound, self.digests[key])
             return False  # what was cut off stays as it was
+        limit = asked.max_tokens or info.max_tokens
         if info.paid:
             request, part, after = self._place(key, before)
-            place = {"request": request, "part": part, "after": after}
+            place = {"request": request, "part": part, "after": after, "limit": limit}
             self.journal.append({**_plain(sound), **place})
-        limit = asked.max_tokens or info.max_tokens
         self.answers[key] = _extended(before, sound, self.digests[key], limit)
         return True
 
-    def _journalled(self) -> dict[Place, Completion]:
-        """Completions that earlier tries paid for, by what they answer."""
-        found: dict[Place, Completion] = {}
+    def _journalled(self) -> dict[Place, tuple[Completion, int | None]]:
+        """Completions that earlier tries paid for, and their limits, by what they answer."""
+        found: dict[Place, tuple[Completion, int | None]] = {}
         for record in self.journal.replay():
             plain = dict(record)
             place = (plain.pop("request", ""), plain.pop("part", 0), plain.pop("after", ""))
+            limit = plain.pop("limit", None)
             try:
                 completion = Completion(**plain)
             except TypeError:
                 continue  # of another version: it is asked for again
             self._count(completion)
-            found.setdefault(place, completion)
+            found.setdefault(place, (completion, limit))
         return found
 
     def _count(self, completion: Completion) -> None:
@@ -224,11 +232,17 @@ class _Asking:
             spent["nano_usd"] += completion.nano_usd
             spent["priced"] += 1
 
-    async def _pulse(self, of: int) -> None:
-        """Tell the driver how it goes, about once a second."""
+    async def _pulse(self, of: int, passes: "asyncio.Future[None]") -> None:
+        """Tell the driver how it goes, about once a second; end early when it asks for that.
+
+        Then what is in flight is waited for, and what waits for a server to be well is not.
+        """
         while True:
             await asyncio.sleep(NOTE_EVERY_S)
             self._note(of)
+            if self.journal.draining() and getattr(self.teacher, "in_flight", None) == 0:
+                self.drained = True
+                passes.cancel()
 
     def _note(self, of: int) -> None:
         news = getattr(self.teacher, "news", None)

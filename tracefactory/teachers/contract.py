@@ -84,7 +84,8 @@ class TeacherInfo:
 class Teacher(Protocol):
     """A source of completions. Built from its config on the worker that uses it.
 
-    May have `news() -> list[str]`: lines for people that have come up since it was last asked.
+    May have `news() -> list[str]`: lines for people that have come up since it was last asked; and
+    `in_flight`, requests sent and not answered: at 0, a run that shall stop need not wait for it.
     """
 
     info: TeacherInfo

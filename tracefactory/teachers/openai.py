@@ -66,6 +66,10 @@ class OpenAIConfig(ServedSettings):
     @classmethod
     def _is_a_url(cls, base_url: str) -> str:
         url = urlsplit(base_url)
+        try:
+            _ = url.port
+        except ValueError as error:
+            raise ValueError(f"{base_url!r}: {error}") from error
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"{base_url!r} is no URL such as {OPENAI_URL}")
         if url.username or url.password or url.query:
@@ -112,6 +116,11 @@ class OpenAITeacher:
             TeacherError: it has answered nobody for `give_up_s`.
         """
         return self.endpoint.ask(requests, self._wire)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent and are not answered, of all who use the endpoint."""
+        return self.endpoint.in_flight
 
     def news(self) -> list[str]:
         """Lines for people since the last call."""

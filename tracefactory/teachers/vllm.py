@@ -16,6 +16,7 @@ Not here: a server's life (engine/), sending (remote/endpoint.py).
 
 import asyncio
 import hashlib
+import re
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from contextlib import aclosing
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import orjson
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tracefactory.errors import ResourceError
 from tracefactory.recipe.model import Settings
@@ -75,13 +76,27 @@ class VllmConfig(ServedSettings):
     chat_template: TemplateFile | None = None
     """Instead of the model's own."""
     env: dict[str, str] = Field(default_factory=dict[str, str])
-    """More variables of the server's environment."""
+    """More variables of the server's environment, beside the worker's own; nothing secret."""
     start_s: float = Field(default=1800.0, gt=0)
     """It may take so long to start: to fetch the model, load it and compile."""
     stall_s: float = Field(default=300.0, gt=0)
     """A server that owes answers and gives no token for so long hangs, and is started again."""
     max_restarts: int = Field(default=3, ge=0)
     """In a row, without one answer between them, before it is given up."""
+
+    @field_validator("env")
+    @classmethod
+    def _no_secrets(cls, env: dict[str, str]) -> dict[str, str]:
+        secret = [name for name in env if _SECRET.search(name)]
+        if secret:
+            raise ValueError(
+                f"{secret[0]}: a recipe is published with what it made, and is no place for "
+                "secrets; set it where the workers run, the server has their environment"
+            )
+        return env
+
+
+_SECRET = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 
 
 class VllmTeacher:
@@ -109,6 +124,11 @@ class VllmTeacher:
             async with aclosing(engine.endpoint.ask(requests, self._manner)) as completions:
                 async for completion in completions:
                     yield completion
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent and are not answered; none before the server is up."""
+        return self._engine.endpoint.in_flight if self._engine is not None else 0
 
     def news(self) -> list[str]:
         """Lines for people since the last call."""

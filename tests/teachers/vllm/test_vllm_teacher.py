@@ -103,7 +103,7 @@ def test_a_request_that_is_too_long_is_an_outcome(settings, asked):
 def test_a_server_that_hangs_is_ended_and_replaced_and_nothing_is_paid_twice(
     settings, asked, counted
 ):
-    teacher = teacher_of(settings, concurrency=8, stall_s=15.0)
+    teacher = teacher_of(settings, concurrency=8, stall_s=20.0)
     ask(teacher, [replace(asked[0], seed=1)])  # the start of the engine is no part of it
     there = names_below(os.getpid())
     assert set(there) == {"api", "core", "worker"}
@@ -122,8 +122,10 @@ def test_a_server_that_hangs_is_ended_and_replaced_and_nothing_is_paid_twice(
     assert {c.finish_reason for c in found} <= {"stop", "length"}
     assert counted.asked_after_it_was_answered(before) == []
     n_again = sum(word == "asked" for word, _ in counted.lines()[before:]) - len(asked)
-    assert 0 < n_again <= 8  # what was in flight
-    assert any("gave no token for 15 s" in line for line in teacher.news())
+    # What was in flight; busy cores may make it seem to hang more than once.
+    n_hung = sum("gave no token for 20 s" in line for line in teacher.news())
+    assert n_hung
+    assert 0 < n_again <= 8 * n_hung
     now = names_below(os.getpid())
     assert set(now) == set(there)
     assert not set(now.values()) & set(there.values())

@@ -200,7 +200,8 @@ def environment(found: Installed, model: str, env: Mapping[str, str]) -> dict[st
     if found.for_cpu:
         # Threads that wait for each other on a shared machine make it 3 to 7 times slower.
         ours |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
-    return {**os.environ, **ours, **env}
+    inherited = {name: value for name, value in os.environ.items() if name != "VLLM_API_KEY"}
+    return {**inherited, **ours, **env}
 
 
 def _for_cpu(model: str, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Channel:
         self._urls: dict[str, URL] = {}
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
+        self._key = ""
         self._share = self._since = 0.0
         """The integral of gpus / in_flight over time, and until when."""
 
@@ -64,7 +65,10 @@ class Channel:
         """
         if self._session is not None:
             return
-        headers = {"Content-Type": "application/json", **_authorization(self.place)}
+        self._key = _key(self.place)
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         self._proxy = _proxy(self.place)
         self._session = aiohttp.ClientSession(
             connector=_connector(self.place),
@@ -125,6 +129,8 @@ class Channel:
             ) as response:
                 answer = await response.read()
                 if response.status != 200:
+                    if self._key:  # some servers say it back, and what they say is kept
+                        answer = answer.replace(self._key.encode(), b"(the key)")
                     raise error_of(response.status, response.headers, answer)
                 return answer
         except TimeoutError as error:
@@ -150,14 +156,18 @@ def is_loopback(url: str) -> bool:
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
-def _authorization(place: Place) -> dict[str, str]:
+def _key(place: Place) -> str:
+    """What the server wants to be shown; empty: nothing."""
     if place.api_key_env is None:
-        return {}
+        return ""
     key = os.environ.get(place.api_key_env, "").strip()
-    if key:
-        return {"Authorization": f"Bearer {key}"}
-    if place.unix_socket or is_loopback(place.base_url):
-        return {}
+    if not key.isprintable() or not key.isascii():
+        raise ResourceError(
+            f"the environment variable {place.api_key_env} holds no key: there is a line break or "
+            "another sign in it that no key has"
+        )
+    if key or place.unix_socket or is_loopback(place.base_url):
+        return key
     raise ResourceError(
         f"{place.base_url} needs a key, and the environment variable {place.api_key_env} is not "
         "set where the workers run; set it, or name another with `api_key_env`"

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from tracefactory.errors import ResourceError
-from tracefactory.teachers.contract import Completion, Request, TeacherError
+from tracefactory.teachers.contract import Completion, Request
 from tracefactory.teachers.remote.channel import Channel, Place
 from tracefactory.teachers.remote.faults import Kind, advice, kind_of
 from tracefactory.teachers.remote.manner import AnswerError, Manner, Payload
@@ -101,6 +101,8 @@ class _Job:
     n_strikes: int = 0
     gpu_s: float = 0.0
     probes: bool = False
+    sent_at: float = math.inf
+    """When this try began."""
 
 
 class Endpoint:
@@ -136,6 +138,7 @@ class Endpoint:
         self._n_queued = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = math.inf
+        self._serving: set[_Job] = set()
         self._news: list[str] = []
         self._n_refused_in_a_row = 0
 
@@ -187,7 +190,7 @@ class Endpoint:
 
         Raises:
             ResourceError: the server wants another key, model or address.
-            TeacherError: the endpoint has answered nobody for `give_up_s`.
+            ResourceError: or it has answered nobody for `give_up_s`.
         """
         self._channel.open()
         asked = _Ask(manner, iter(requests))
@@ -236,12 +239,14 @@ class Endpoint:
         while job is not None:
             asked = job.asked
             asked.tasks.add(task)
+            self._serving.add(job)
             try:
                 await self._serve(job)
             except Exception as error:  # a fault of ours: better heard of than waited for
                 asked.end(error)
             finally:
                 asked.tasks.discard(task)
+                self._serving.discard(job)
                 self._busy -= 1
                 asked.n_placed -= 1
                 if job.probes:
@@ -315,6 +320,7 @@ class Endpoint:
             if job.payload is None:
                 made = asked.manner.payload(request)
                 job.payload = made if isinstance(made, tuple) else await made
+            job.sent_at = time.monotonic()
             answer, gpu_s = await self._channel.post(*job.payload)
             job.gpu_s += gpu_s
             gpu_us = round(job.gpu_s * 1e6) if self._channel.gpus else None
@@ -354,10 +360,10 @@ class Endpoint:
         else:
             pace.failed(now)
         since = now if pace.failing_since is None else pace.failing_since
-        if now - since >= self.place.give_up_s:
+        if now - since >= self.place.give_up_s and not self._is_working(since, job):
             pace.failing_since = None  # whoever asks next gets as long
             self._end_all(
-                TeacherError(
+                ResourceError(
                     f"{self.place.base_url} has answered nobody for {now - since:.0f} s, but "
                     f"with {error}; see to the server, then run again: what was answered is kept"
                 )
@@ -372,6 +378,10 @@ class Endpoint:
         most_s = HEALTHY_BACK_OFF_S if pace.health >= HEALTHY else MAX_BACK_OFF_S
         back_off_s = min(BACK_OFF_S * 2 ** min(job.n_tries - 1, 10), most_s)
         self._again(job, now + back_off_s * self._rng.uniform(0.5, 1.0))
+
+    def _is_working(self, since: float, failed: _Job) -> bool:
+        """Is something in flight since before the failures? A long trace takes its time."""
+        return any(job.sent_at <= since for job in self._serving if job is not failed)
 
     def _counts(self, kind: Kind, error: AnswerError) -> bool:
         """May the request be at fault, as others are answered, or as there are hardly others?"""
@@ -446,6 +456,7 @@ class Endpoint:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        self._pace.failing_since = None  # while nobody asks, nothing fails
         await self._channel.close()
 
 

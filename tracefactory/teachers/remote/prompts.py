@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from tracefactory.errors import RecipeError
 from tracefactory.teachers.contract import Message
 
 PLAIN = (
@@ -37,5 +38,14 @@ def compiled(template: str) -> Template:
 
 
 def rendered(template: Template, messages: Sequence[Message]) -> str:
-    """The text that goes to the model."""
-    return template.render(messages=messages)
+    """The text that goes to the model.
+
+    Raises:
+        RecipeError: the template fails on them.
+    """
+    try:
+        return template.render(messages=messages)
+    except Exception as error:  # whatever a template of one's own may raise
+        raise RecipeError(
+            f"the teacher's `template` fails: {error}; it knows `messages`, each with role, content"
+        ) from error

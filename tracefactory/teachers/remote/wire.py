@@ -33,7 +33,7 @@ _REASONS = {
     "MAX_TOKENS": "length",
     "STOP": "stop",
 }
-_NO_ENDS = ("error", "abort")
+_NO_ENDS = ("error", "abort", "aborted", "cancelled", "canceled", "timeout")
 """Words for answers that were not finished, and not for the model's reasons."""
 
 
