@@ -6,7 +6,7 @@ Servers have kernels for attention heads of 32 dimensions and more. Narrower one
 with zeros in between, which changes nothing of what the model says, and read back as they were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -119,37 +119,42 @@ def _places(head: int, wider: int) -> Tensor:
 
 
 def _widened(weights: Mapping[str, Tensor], heads: int, head: int, wider: int) -> dict[str, Tensor]:
-    found = dict(weights)
-    if wider == 1:
-        return found
     places = _places(head, wider)
-    for name, weight in weights.items():
-        if ".self_attn." not in name:
-            continue
-        rows = weight.T if ".o_proj." in name else weight
+
+    def widened(rows: Tensor) -> Tensor:
         wide = rows.new_zeros(heads, wider * head, rows.shape[1])
         wide[:, places] = _split(rows, heads)
-        wide = wide.flatten(0, 1)
-        # Scores are divided by the root of the head's width.
-        wide = wide * wider**0.5 if ".q_proj." in name else wide
-        found[name] = (wide.T if ".o_proj." in name else wide).contiguous()
-    return found
+        return wide.flatten(0, 1)
+
+    # Scores are divided by the root of the head's width.
+    return _in_heads(weights, wider, widened, wider**0.5)
 
 
 def _narrowed(
     weights: Mapping[str, Tensor], heads: int, head: int, wider: int
 ) -> dict[str, Tensor]:
+    places = _places(head, wider)
+
+    def narrowed(rows: Tensor) -> Tensor:
+        return _split(rows, heads)[:, places].flatten(0, 1)
+
+    return _in_heads(weights, wider, narrowed, 1 / wider**0.5)
+
+
+def _in_heads(
+    weights: Mapping[str, Tensor], wider: int, change: Callable[[Tensor], Tensor], q_factor: float
+) -> dict[str, Tensor]:
+    """All weights, those of attention changed row by row of their heads; queries scaled too."""
     found = dict(weights)
     if wider == 1:
         return found
-    places = _places(head, wider)
     for name, weight in weights.items():
         if ".self_attn." not in name:
             continue
-        rows = weight.T if ".o_proj." in name else weight
-        narrow = _split(rows, heads)[:, places].flatten(0, 1)
-        narrow = narrow / wider**0.5 if ".q_proj." in name else narrow
-        found[name] = (narrow.T if ".o_proj." in name else narrow).contiguous()
+        is_output = ".o_proj." in name
+        changed = change(weight.T if is_output else weight)
+        changed = changed * q_factor if ".q_proj." in name else changed
+        found[name] = (changed.T if is_output else changed).contiguous()
     return found
 
 

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter, field_validator
 from tracefactory.recipe.model import Settings
 from tracefactory.teachers.contract import Teacher
 from tracefactory.teachers.openai import OpenAIConfig, OpenAITeacher
+from tracefactory.teachers.openai import info_of as openai_info
 from tracefactory.teachers.openai import revision_of as openai_revision
 from tracefactory.teachers.programmer import Programmer, ProgrammerConfig
 from tracefactory.teachers.solver import Solver, SolverConfig
@@ -83,7 +84,7 @@ def name_of(settings: AnyTeacher) -> str | None:
 def may_continue(settings: AnyTeacher) -> bool:
     """Can this teacher honour a prefix? One of somebody's own says so only once it is built."""
     if isinstance(settings, OpenAIConfig):
-        return OpenAITeacher(settings).info.continues
+        return openai_info(settings).continues
     return not isinstance(settings, ProgrammerConfig)
 
 
