@@ -179,6 +179,19 @@ def test_a_checker_that_decides_otherwise_buys_no_answer_twice(tmp_path, monkeyp
     assert len(sent) == len(set(sent))
 
 
+def test_other_options_of_a_teacher_of_one_s_own_ask_it_anew(tmp_path, monkeypatch):
+    """Answers are found again by what they depend on: for all that is known, its options."""
+    text = TAUGHT.replace('"engine_parts:Teacher"', '"engine_parts:Teacher", options: {right: 100}')
+    recipe, folder, log = written(tmp_path, text), tmp_path / "run", tmp_path / "requests"
+    monkeypatch.setenv("ENGINE_REQUEST_LOG", str(log))
+    first = run_here(recipe, folder)
+    sent = len(log.read_text().splitlines())
+    second = run_here(recipe, folder, "stages.attempts.teacher.options.right=0")
+    assert len(log.read_text().splitlines()) == 2 * sent
+    correct = [o.board.totals()["verdicts"].counts.get("correct", 0) for o in (first, second)]
+    assert correct[0] > 0 == correct[1]
+
+
 def test_the_version_of_a_checker_comes_from_its_module(taught, tmp_path):
     """The same by the command line, in processes that see another version."""
     words = ("plan", str(taught.recipe), "--folder", str(taught.folder), "--json")

@@ -27,7 +27,8 @@ class Says:
         self, words: str = "", notes: str = "", continues: bool = True, fails_at: int = -1
     ) -> None:
         self.words, self.notes, self.fails_at = words, notes, fails_at
-        self.info = TeacherInfo("t", "r2", "MIT", paid=True, continues=continues)
+        asks = {"words": words}
+        self.info = TeacherInfo("t", "r2", "MIT", paid=True, continues=continues, asks=asks)
 
     async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         for number, request in enumerate(requests):

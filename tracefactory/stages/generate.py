@@ -157,8 +157,7 @@ class Generate:
         teacher = build_teacher(config["teacher"])
         problems = list(self._open_problems(config, inputs))
         requests = list(_requests(config, problems, teacher.info.name))
-        known = _known(inputs) if teacher.info.paid else {}
-        asked = ask(teacher, requests, known, journal)
+        asked = ask(teacher, requests, _known(inputs), journal)
         rows = [_attempt(teacher.info, request, asked) for request in requests]
         return Result(
             {"attempts": table_of(rows, ATTEMPT_SCHEMA)},
@@ -275,7 +274,7 @@ def _attempt(teacher: TeacherInfo, request: Request, asked: Asked) -> Attempt:
 
 def _teacher_facts(teacher: TeacherInfo) -> dict[str, str]:
     """For the manifest: how a teacher that is no program was asked."""
-    if not teacher.asks:
+    if not teacher.asks or teacher.revision.startswith("program:"):
         return {}
     return {
         "teacher": f"{teacher.name} @ {teacher.revision}",

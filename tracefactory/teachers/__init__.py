@@ -1,5 +1,6 @@
 """Who writes the traces: one contract, one file a teacher."""
 
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import orjson
@@ -66,7 +67,10 @@ def build_teacher(settings: dict[str, Any]) -> Teacher:
         case ProgrammerConfig() as config:
             return Programmer(config)
         case OwnTeacher() as own:
-            return cast("Teacher", resolve(own.kind)(**own.options))
+            teacher = cast("Teacher", resolve(own.kind)(**own.options))
+            if own.options and not teacher.info.asks:  # what its answers depend on, for all we know
+                teacher.info = replace(teacher.info, asks=own.options)
+            return teacher
 
 
 def is_served(settings: AnyTeacher) -> bool:

@@ -74,7 +74,8 @@ class TeacherInfo:
     """Does it honour Request.prefix?"""
     asks: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """All that an answer depends on beside messages, prefix, seed and `max_tokens`: back-end, base
-    URL, model and its revision, chat template, tools, every field of the sampling. Plain data."""
+    URL, model and its revision, chat template, tools, every field of the sampling. Plain data. Of a
+    teacher of one's own that says nothing: all options that the recipe gives it."""
     max_tokens: int | None = None
     """Tokens of one completion at most; None: the server's business."""
     max_continuations: int = 0
