@@ -20,7 +20,9 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 class WrittenTeacher:
     """A teacher whose texts are a function of problem and seed."""
 
-    def __init__(self, name: str, version: str, asks: BaseModel, *, continues: bool = False) -> None:
+    def __init__(
+        self, name: str, version: str, asks: BaseModel, *, continues: bool = False
+    ) -> None:
         self.info = TeacherInfo(
             name=name,
             revision=f"program:tracefactory.teachers.{name}@{version}",
