@@ -254,7 +254,7 @@ def whole(asked: argparse.Namespace) -> dict[str, Any]:
     from tracefactory.store.home import Receipts, RunFolder
 
     class Quiet:
-        def show(self, board: object, running: object) -> None:
+        def show(self, *_: object) -> None:
             pass
 
         def say(self, text: str) -> None:

@@ -21,6 +21,7 @@ import psutil
 from tracefactory.board import Board
 from tracefactory.cluster import DaskPool
 from tracefactory.flow import Stop, run
+from tracefactory.ledger import Ledger
 from tracefactory.recipe import build_recipe
 from tracefactory.store.home import RunFolder
 from tracefactory.task import Task
@@ -36,7 +37,7 @@ class Sampler:
         self.found: list[str] = []
         self.started = time.monotonic()
 
-    def show(self, board: Board, running: Mapping[str, Task]) -> None:
+    def show(self, board: Board, running: Mapping[str, Task], ledger: Ledger) -> None:
         done = sum(total.done for total in board.totals().values())
         while self.marks and done >= self.marks[0]:
             rss = psutil.Process().memory_info().rss / 2**20

@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+UNANSWERED = frozenset({"refused", "failed"})
+"""Ends of an attempt that are no answer: the server's doing, and nothing of the teacher's."""
+
+NOT_JUDGED = UNANSWERED | {"content_filter", "safety", "recitation", "blocklist"}
+"""Ends of an attempt that is not judged: somebody else cut away what was to be said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -23,7 +29,8 @@ class Attempt:
     text: str
     """The response as it came, reasoning included."""
     finish_reason: str
-    """`stop`, or `length` when the response was cut off."""
+    """`stop`; `length` when the response was cut off; `refused` when the server would not answer
+    this request, `failed` when it never could (then there is no text, and `detail` says why)."""
     seed: int | None
     """Sampling seed: hash(run seed, problem id, teacher, index), 63 bits; None: imported."""
     n_prompt_tokens: int | None = None
@@ -31,6 +38,14 @@ class Attempt:
     n_answer_tokens: int | None = None
     tokenizer: str | None = None
     """What counted the tokens; None when nobody did (then the counts are None too)."""
+    n_completion_tokens: int | None = None
+    """Reasoning and answer together, of all parts."""
+    n_continuations: int = 0
+    """How often the response was cut off and gone on with."""
+    request: str | None = None
+    """Digest of all that the response depends on (teachers/asking.py); None: imported."""
+    detail: str = ""
+    """What the server said where it refused or failed; `server limit` where that cut it off."""
 
 
 ATTEMPT_SCHEMA = pa.schema(
@@ -48,5 +63,9 @@ ATTEMPT_SCHEMA = pa.schema(
         pa.field("n_reasoning_tokens", pa.int32()),
         pa.field("n_answer_tokens", pa.int32()),
         pa.field("tokenizer", pa.string()),
+        pa.field("n_completion_tokens", pa.int32()),
+        pa.field("n_continuations", pa.int32(), nullable=False),
+        pa.field("request", pa.string()),
+        pa.field("detail", pa.string(), nullable=False),
     ]
 )

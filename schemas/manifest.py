@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 """Of all records and views. Any change of a column raises it, and a golden copy shows the diff."""
 
 LENGTH_EDGES = (0, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
@@ -112,6 +112,8 @@ class Stats:
     """Rows per bin of RATE_EDGES."""
     unrated: int = 0
     """Rows without a pass rate."""
+    solved: Mapping[str, int] = field(default_factory=Counts)
+    """Problems by `correct/rated` attempts of their pass rate (`rl` only): pass@k is made of it."""
     probes: Mapping[str, int] = field(default_factory=Counts)
     """Probes by `kind.outcome` (`probes` only): `alter.moved`, `truncate.stayed`."""
     overlaps: Mapping[str, int] = field(default_factory=Counts)
@@ -249,6 +251,9 @@ class Manifest:
     """Per config and split: files, rows, and Stats (the fold of its shards)."""
     files: Sequence[Mapping[str, Any]]
     """Every shard: path, sha256, bytes, rows."""
+    teachers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """How teachers that are no programs were asked, by `teacher @ revision`: back-end, base URL,
+    model and revision, chat template, tools, sampling."""
     proof: Mapping[str, Any] | None = None
     """What small models trained on these rows learnt (schemas/proof.py); None: nobody tried."""
     benchmarks: Sequence[Mapping[str, Any]] = ()

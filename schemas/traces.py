@@ -132,6 +132,7 @@ RL_SCHEMA = pa.schema(
         pa.field("source", pa.string()),
         pa.field("license", pa.string()),
         pa.field("pass_rate", pa.float32()),  # of all teachers together; null: never attempted
+        pa.field("n_rated", pa.int32()),  # attempts that the pass rate is over
         pa.field("n_attempts", pa.int32()),
         pa.field("n_correct", pa.int32()),
         pa.field("difficulty", pa.float32()),

@@ -90,6 +90,7 @@ SOLVED_SCHEMA = pa.schema(
     [
         pa.field("problem_id", pa.string(), nullable=False),
         pa.field("n_correct", pa.int32(), nullable=False),
+        pa.field("n_counted", pa.int32(), nullable=False),  # attempts that enter a pass rate
         pa.field("closed", pa.bool_(), nullable=False),  # quarantined: no more attempts
     ]
 )

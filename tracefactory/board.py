@@ -6,16 +6,17 @@ whose key equals that of a receipt on disk is reused and never handed out.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tracefactory.errors import RecipeError
+from tracefactory.hosts import is_public
 from tracefactory.recipe import Recipe
 from tracefactory.schemas.receipt import Output, Receipt
-from tracefactory.stages.contract import Order, Plan
+from tracefactory.stages.contract import BY_REQUEST, Order, Plan
 from tracefactory.store.home import Home, digest
-from tracefactory.task import Chunk, Task
+from tracefactory.task import Chunk, Needs, Task
 
 
 def recipe_id(recipe: Recipe) -> str:
@@ -42,6 +43,10 @@ def _is_local(key: str, value: object) -> bool:
     """Does this place of a recipe say where an input lies on this machine?"""
     if key in ("path", "against"):  # of several places, none is named
         return "://" not in str(value)
+    if key == "base_url":
+        return not is_public(str(value))
+    if key == "python":  # a program of this machine
+        return isinstance(value, str) and "/" in value
     return key == "id" and str(value).startswith("/")  # a Hugging Face dataset in a local folder
 
 
@@ -60,6 +65,8 @@ class Node:
     plan: Plan
     upstream: tuple[str, ...]
     downstream: list[str] = field(default_factory=list[str])
+    needs: Needs = "cpu"
+    """What its tasks need to run."""
     judge: str | None = None
     """Rounds: the verify stage whose verdicts plan the next round."""
     ready: deque[tuple[Order, Chunk]] = field(default_factory=deque[tuple[Order, Chunk]])
@@ -111,6 +118,8 @@ class Board:
         *,
         rerun: Callable[[Receipt], bool] = lambda receipt: False,
         note_reused: Callable[[str], None] = lambda slot: None,
+        elsewhere: Lookup = lambda slot: None,
+        anew: Container[str] = (),
     ) -> None:
         """Set up the stages.
 
@@ -121,12 +130,14 @@ class Board:
             home: to see whether outputs are there.
             rerun: receipts that are not to be reused (`--force`, `--retry`).
             note_reused: told the slot of every receipt that is reused.
+            elsewhere: a receipt of another run of the recipe, whose answers can be used again.
+            anew: stages for which no answer is to be used again (`--force`).
 
         Raises:
             RecipeError: a stage that needs a judge has none, or several.
         """
         self._lookup, self._home, self._rerun = lookup, home, rerun
-        self._note_reused = note_reused
+        self._note_reused, self._elsewhere, self._anew = note_reused, elsewhere, anew
         self._nodes: dict[str, Node] = {}
         identity = recipe_id(recipe)
         for name in recipe.order():
@@ -138,6 +149,7 @@ class Board:
                 config=config,
                 plan=Plan(name, recipe.seed, identity),
                 upstream=tuple(config.from_),
+                needs=_needs_of(stages[name], config),
             )
             for parent in config.from_:
                 self._nodes[parent].downstream.append(name)
@@ -145,6 +157,7 @@ class Board:
             if node.stage.kind == "rounds" and node.stage.judged(node.config):
                 node.judge = self._judge_of(node)
         self._deepest_first = list(reversed(self._nodes.values()))
+        self._at_engine: Node | None = None
         self._loops: dict[tuple[str, str], Loop] = {}
         self._running: dict[str, Chunk] = {}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in self._nodes}
@@ -153,6 +166,8 @@ class Board:
         self._seconds: dict[str, float] = dict.fromkeys(self._nodes, 0.0)
         self.abandoned: list[str] = []
         """Slots that could not be done at all: their chunks are missing downstream."""
+        self.teachers: dict[str, str] = {}
+        """All that answers depend on (JSON) by `teacher @ revision`, as receipts say it."""
         self.quarantined: dict[str, None] = {}
         """`stage: problem id` of all that was left out because it killed its process, each once."""
         for node in self._nodes.values():
@@ -180,9 +195,9 @@ class Board:
 
     # What can run now.
 
-    def next(self) -> Task | None:
-        """A task that must run now, or None; those that are done already are passed over."""
-        while (found := self._next_order()) is not None:
+    def next(self, can: Container[Needs] = ("cpu", "engine")) -> Task | None:
+        """A task that must run now and needs what there is; those done already are passed over."""
+        while (found := self._next_order(can)) is not None:
             node, order, chunk = found
             task = self._task(node, order)
             self._running[task.slot] = chunk
@@ -195,13 +210,17 @@ class Board:
                 return task
         return None
 
-    def _next_order(self) -> tuple[Node, Order, Chunk] | None:
+    def _next_order(self, can: Container[Needs]) -> tuple[Node, Order, Chunk] | None:
         moved = True
         while moved:  # the end of a phase may have opened work in a stage already passed
             moved = False
             # The deepest stage first: chunks in flight leave before new ones come in.
-            for node in self._deepest_first:
+            for node in self._by_turns(can):
+                if node.needs not in can:
+                    continue
                 if node.ready:
+                    if node.needs == "engine":
+                        self._at_engine = node
                     return (node, *node.ready.popleft())
                 if node.orders is None:
                     continue
@@ -216,20 +235,38 @@ class Board:
                 moved = True
         return None
 
+    def _by_turns(self, can: Container[Needs]) -> Iterable[Node]:
+        """Deepest first; but a teacher that has the engines keeps them: to change it takes long."""
+        if "engine" in can and self._at_engine is not None and self._at_engine.ready:
+            return (self._at_engine, *self._deepest_first)
+        return self._deepest_first
+
     def _task(self, node: Node, order: Order) -> Task:
         version = f"{node.stage.version}+{order.version}" if order.version else node.stage.version
         task = Task(
-            node.name, order.chunk, order.round, node.use, version, order.config, order.inputs
-        )
+            node.name, order.chunk, order.round, node.use, version, order.config, order.inputs,
+            needs=node.needs,
+        )  # fmt: skip
         return replace(task, previous=self._previous(task, order.asked)) if order.asked else task
 
     def _previous(self, task: Task, asked: str) -> tuple[Output, ...]:
-        """Outputs of the slot's last receipt, when only what it was asked for has changed."""
-        old = self._lookup(task.slot)
-        if old is None or old.facts.get("asked") != asked or not self._home.present(old):
+        """Outputs of the slot's receipts, when only what they were asked for has changed."""
+        if task.stage in self._anew:
             return ()
-        same = old.parts.get("use") == task.use and old.parts.get("version") == task.version
-        return old.outputs if same else ()
+        # An edit of how many attempts there are moves them to other rounds of the same chunk.
+        rounds = [f"{task.stage}/{task.chunk}.r{at}" for at in range(_ROUNDS)]
+        slots = dict.fromkeys([task.slot, *(rounds if asked == BY_REQUEST else ())])
+        return tuple(
+            output
+            for slot in slots
+            for old in (self._lookup(slot), self._elsewhere(slot))
+            if old is not None
+            and old.facts.get("asked") == asked
+            and old.parts.get("use") == task.use
+            and old.parts.get("version") == task.version
+            and self._home.present(old)
+            for output in old.outputs
+        )
 
     def reusable(self, task: Task, receipt: Receipt) -> bool:
         """Is this receipt's work the task's work, still there, and not to be done again?"""
@@ -251,6 +288,8 @@ class Board:
         self.quarantined |= {f"{node.name}: {problem}": None for problem in receipt.quarantined}
         self._done[node.name] += 1
         self._seconds[node.name] += receipt.seconds
+        if "asks" in receipt.facts:
+            self.teachers[receipt.facts.get("teacher", "")] = receipt.facts["asks"]
         chunk = self._running.pop(task.slot)
         after = chunk.extended(receipt.outputs, receipt.facts)
         if node.stage.kind in ("source", "barrier"):
@@ -494,6 +533,15 @@ class Board:
         if old.parts.get("inputs") != parts["inputs"]:
             return "input"
         return "asked for" if self._rerun(old) else "output missing"
+
+
+_ROUNDS = 12
+"""Each doubles the attempts, so that few recipes have more."""
+
+
+def _needs_of(stage: Any, config: Any) -> Needs:
+    """What the tasks of a stage need: one that may need an engine says so by `needs`."""
+    return cast("Needs", stage.needs(config)) if hasattr(stage, "needs") else "cpu"
 
 
 def phantom(task: Task, old: Receipt | None, roles: tuple[str, ...]) -> Receipt:

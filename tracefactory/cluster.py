@@ -10,7 +10,7 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
 from tracefactory.errors import ResourceError
+from tracefactory.task import Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,23 @@ class Died:
 
 End = Done | Failed | Died
 
+TASKS_PER_ENGINE = 2
+"""At a time: the last answers of one chunk come in while the next is being asked."""
+
 
 class Pool(Protocol):
     """Runs functions somewhere else."""
 
     workers: int
 
-    def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
+    def submit(
+        self, tag: str, function: Callable[..., Any], *args: object, needs: Needs = "cpu"
+    ) -> None:
         """Run a function; `tag` names it in `ended`."""
         ...
 
-    def free(self) -> int:
-        """How many more functions may be submitted now."""
+    def free(self, needs: Needs = "cpu") -> int:
+        """How many more functions that need this may be submitted now."""
         ...
 
     def idle(self) -> bool:
@@ -80,14 +86,16 @@ class InlinePool:
     def __init__(self) -> None:
         self._ended: deque[tuple[str, End]] = deque()
 
-    def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
+    def submit(
+        self, tag: str, function: Callable[..., Any], *args: object, needs: Needs = "cpu"
+    ) -> None:
         """Run it now."""
         try:
             self._ended.append((tag, Done(function(*args))))
         except Exception as error:  # whatever it is, the driver decides
             self._ended.append((tag, Failed(error, traceback.format_exc())))
 
-    def free(self) -> int:
+    def free(self, needs: Needs = "cpu") -> int:
         """One at a time."""
         return 0 if self._ended else 1
 
@@ -160,12 +168,20 @@ class DaskPool:
     it starts; then both are replaced here. Workers of a cluster attached to are its owner's.
     """
 
-    def __init__(self, workers: int | None = None, scheduler: str | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        engines: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         """Start or reach the cluster.
 
         Args:
             workers: processes to start; default: one a core.
             scheduler: address of a running scheduler; then `workers` is what it has.
+            engines: one more process each, for tasks that need an engine: what its environment has
+                beside this one's, such as CUDA_VISIBLE_DEVICES. Where a running cluster is used, at
+                least one of its workers must have `--resources ENGINE=2` if this is not empty.
 
         Raises:
             ResourceError: it cannot be reached, or has no workers.
@@ -189,21 +205,49 @@ class DaskPool:
                     env=_WORKER_ENV,
                     silence_logs=50,
                     preload=["tracefactory.preload"],
+                    resources={"CPU": 1} if engines else None,
                 )
-            self._client = Client(self._cluster, set_as_default=False)
+                self._client = Client(self._cluster, set_as_default=False)
+                self._start_engines(engines)
         else:
             self._client = self._attach(Client, scheduler)
-        info = self._client.scheduler_info(n_workers=-1)["workers"]
-        self.workers = sum(int(worker["nthreads"]) for worker in info.values())
+        self._rooms = _rooms(self._client.scheduler_info(n_workers=-1)["workers"])
+        self.workers = self._rooms["cpu"].slots
         if not self.workers:
             self.close()
             raise ResourceError(
                 f"the cluster at {scheduler} has no workers; start some and run again"
             )
+        if engines and self._rooms["engine"].resources is None:
+            self.close()
+            raise ResourceError(
+                f"a teacher of this recipe is a server to be started, and no worker of {scheduler} "
+                "takes one; start workers where the GPUs are with `dask worker --nworkers 1 "
+                "--nthreads 2 --memory-limit 0 --resources ENGINE=2` and run again"
+            )
         self._queue: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._futures: dict[str, Any] = {}
+        self._room_of: dict[str, _Room] = {}
         self._serial = 0
         self._replaced = 0
+
+    def _start_engines(self, engines: Sequence[Mapping[str, str]]) -> None:
+        """Add workers for engines: two tasks at a time, as much memory as they take."""
+        if not engines:
+            return
+        specs: dict[object, Any] = self._cluster.worker_spec
+        like = next(iter(specs.values()))
+        for number, env in enumerate(engines):
+            options = {
+                **like["options"],
+                "nthreads": TASKS_PER_ENGINE,
+                "resources": {"ENGINE": TASKS_PER_ENGINE},
+                "memory_limit": 0,  # a nanny would end a worker whose engine pins much memory
+                "env": {**_WORKER_ENV, **env},
+            }
+            specs[f"engine-{number}"] = {"cls": like["cls"], "options": options}
+        self._cluster.scale(len(specs))  # opens what is specified and not there
+        self._client.wait_for_workers(len(specs), timeout=300)
 
     @staticmethod
     def _attach(client: Any, scheduler: str) -> Any:
@@ -229,18 +273,28 @@ class DaskPool:
                 "put the run folder on a file system that all machines share, with --folder"
             )
 
-    def submit(self, tag: str, function: Callable[..., Any], *args: object) -> None:
+    def submit(
+        self, tag: str, function: Callable[..., Any], *args: object, needs: Needs = "cpu"
+    ) -> None:
         """Hand a function to the cluster, under a key of its own: Dask must not know it again."""
         self._serial += 1
+        room = self._rooms[needs]
         future = self._client.submit(
-            function, *args, key=f"{function.__name__}-{self._serial}-{tag}", pure=False, retries=0
+            function,
+            *args,
+            key=f"{function.__name__}-{self._serial}-{tag}",
+            pure=False,
+            retries=0,
+            resources=room.resources,
         )
         self._futures[tag] = future
+        self._room_of[tag] = room
         future.add_done_callback(lambda ended: self._queue.put((tag, ended)))
 
-    def free(self) -> int:
-        """Two tasks a worker: one runs, the next is there already."""
-        return 2 * self.workers - len(self._futures)
+    def free(self, needs: Needs = "cpu") -> int:
+        """Of what may be submitted at a time, what is not."""
+        room = self._rooms[needs]
+        return room.window - sum(other is room for other in self._room_of.values())
 
     def idle(self) -> bool:
         """Is nothing submitted?"""
@@ -264,6 +318,7 @@ class DaskPool:
             deadline = 0.0  # what else has ended by now, without waiting
             # Before the yield: the caller may submit the same tag again, or leave the loop.
             self._futures.pop(tag, None)
+            self._room_of.pop(tag, None)
             yield tag, self._end_of(future)
 
     def _replace_given_up(self) -> None:
@@ -293,7 +348,7 @@ class DaskPool:
             )
         for name in ended:
             nannies.pop(name, None)
-        self._cluster.scale(self.workers)  # opens what is specified and not there
+        self._cluster.scale(len(self._cluster.worker_spec))  # opens what is specified and not there
 
     def _end_of(self, future: Any) -> End:
         from distributed.scheduler import KilledWorker
@@ -315,15 +370,48 @@ class DaskPool:
 
     def close(self) -> None:
         """Let go of the cluster; one of our own is ended."""
-        self._client.close(timeout=5)
+        # On busy cores it may take longer; what is left then ends with this process.
+        with suppress(TimeoutError):
+            self._client.close(timeout=5)
         if self._cluster is not None:
-            self._cluster.close(timeout=5)
+            with suppress(TimeoutError):
+                self._cluster.close(timeout=5)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The workers that can do one kind of task."""
+
+    slots: int
+    """Tasks that can run at the same time."""
+    window: int
+    """Tasks that may be submitted at the same time."""
+    resources: Mapping[str, float] | None = None
+    """What Dask is told that a task needs; None: any worker will do."""
+
+
+def _rooms(workers: Mapping[str, Any]) -> dict[Needs, _Room]:
+    """Who does what. Where no worker says that it has an engine, all do everything."""
+    slots: dict[str, int] = {"CPU": 0, "ENGINE": 0, "": 0}
+    for worker in workers.values():
+        resources: Mapping[str, float] = worker.get("resources") or {}
+        kind = next((name for name in ("ENGINE", "CPU") if name in resources), "")
+        slots[kind] += int(resources["ENGINE"] if kind == "ENGINE" else worker["nthreads"])
+    engines, others = slots["ENGINE"], slots["CPU"] or slots[""]
+    if not engines or not others:
+        everyone = sum(slots.values())
+        room = _Room(everyone, 2 * everyone)  # one runs, the next is there already
+        return {"cpu": room, "engine": room}
+    cpu = _Room(others, 2 * others, {"CPU": 1.0} if slots["CPU"] else None)
+    # One more than run: what ends is followed at once, not when the driver has heard of it.
+    engine = _Room(engines, engines + engines // TASKS_PER_ENGINE, {"ENGINE": 1.0})
+    return {"cpu": cpu, "engine": engine}
 
 
 def _sees(folder: str) -> bool:

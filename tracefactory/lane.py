@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 def run_alone(pool: Pool, function: Callable[..., object], home: Home, task: Task) -> End:
     """Run one function in an otherwise idle pool and wait for its end."""
-    pool.submit(task.slot, function, home, task)
+    pool.submit(task.slot, function, home, task, needs=task.needs)
     while True:
         for _, end in pool.ended(1.0):
             return end

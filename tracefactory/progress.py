@@ -6,9 +6,12 @@ from typing import Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from tracefactory.board import Board
+from tracefactory.ledger import Ledger
+from tracefactory.spending import money
 from tracefactory.task import Task
 
 PLAIN_EVERY_S = 10.0
@@ -29,6 +32,22 @@ HEADLINES: Mapping[str, tuple[str, ...]] = {
 """Which figures of a stage are worth a word while it runs."""
 
 
+def live_words(running: Mapping[str, Task], ledger: Ledger) -> list[str]:
+    """What work under way says of itself, and what all has cost; nothing where nobody says it."""
+    said: list[str] = []
+    now = ledger.now(f"{task.stage}.{task.stem}" for task in running.values())
+    if now["of"]:
+        said.append(f"{now['done']:,}/{now['of']:,} requests, {now['in_flight']:,} in flight")
+    spent = ledger.total()
+    if now["of"] and spent.completion_tokens:
+        said.append(f"{ledger.rate():,.0f} tokens/s")
+    if spent.tokens:
+        said.append(f"{spent.tokens:,} tokens")
+    if spent.usd is not None:
+        said.append(money(spent.usd))
+    return said
+
+
 class Progress:
     """Shows a board as it fills."""
 
@@ -43,17 +62,18 @@ class Progress:
         self._next = 0.0
         self._started = time.monotonic()
 
-    def show(self, board: Board, running: Mapping[str, Task]) -> None:
+    def show(self, board: Board, running: Mapping[str, Task], ledger: Ledger) -> None:
         """Draw, if the last drawing is old enough."""
         now = time.monotonic()
         if now < self._next:
             return
         if self._live is not None:
             self._next = now + LIVE_EVERY_S
-            self._live.update(self._table(board, running), refresh=True)
+            self._live.update(self._table(board, running, ledger), refresh=True)
         else:
             self._next = now + PLAIN_EVERY_S
-            self._console.print(self._line(board), highlight=False, soft_wrap=True)
+            line = self._line(board, running, ledger)
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -63,9 +83,10 @@ class Progress:
         words = HEADLINES.get(self._uses[name], ())
         return ", ".join(f"{counts[word]:,} {word}" for word in words if counts.get(word))
 
-    def _table(self, board: Board, running: Mapping[str, Task]) -> Table:
+    def _table(self, board: Board, running: Mapping[str, Task], ledger: Ledger) -> Table:
         table = Table(box=None, pad_edge=False, title_justify="left")
-        table.title = f"{time.monotonic() - self._started:.0f} s"
+        live = live_words(running, ledger)
+        table.title = escape("; ".join([f"{time.monotonic() - self._started:.0f} s", *live]))
         for heading, justify in (
             ("stage", "left"),
             ("done", "right"),
@@ -80,13 +101,14 @@ class Progress:
             table.add_row(name, done, str(busy or ""), self._figures(name, total.counts))
         return table
 
-    def _line(self, board: Board) -> str:
+    def _line(self, board: Board, running: Mapping[str, Task], ledger: Ledger) -> str:
         parts = [
             f"{name} {total.done:,}"
             + (f" ({figures})" if (figures := self._figures(name, total.counts)) else "")
             for name, total in board.totals().items()
             if total.done
         ]
+        parts += live_words(running, ledger)
         return f"[{time.monotonic() - self._started:6.1f} s] " + ("; ".join(parts) or "starting")
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from tracefactory.ledger import spending_of
 from tracefactory.store.commit import committed
 from tracefactory.store.home import EVENTS, LOCK, RECEIPTS, RECIPE, Receipts
 from tracefactory.store.lock import live_holder
@@ -44,6 +45,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "live": holder is not None,
         "manifest_sha256": manifest,
         "stages": plain,
+        "spending": spending_of(run, receipts).to_json(),
         "last_event": _last_event(run),
         "notes": notes,
     }

@@ -7,10 +7,14 @@ hash of it, so an edit of a recipe re-runs exactly what reads the edited part.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from tracefactory.schemas.receipt import Output
 from tracefactory.store.home import canonical, digest
+
+Needs = Literal["cpu", "engine"]
+"""What a task needs: any worker, or one that has an engine or talks to a server."""
+NEEDS: tuple[Needs, ...] = get_args(Needs)
 
 Files = Mapping[str, tuple[Output, ...]]
 """Role -> outputs."""
@@ -70,6 +74,8 @@ class Task:
     """Problem ids to leave out: quarantined. Not part of the key."""
     previous: tuple[Output, ...] = ()
     """What the slot's last receipt left, if it can be used again. Not part of the key."""
+    needs: Needs = "cpu"
+    """Where it can run. Not part of the key."""
 
     @property
     def slot(self) -> str:

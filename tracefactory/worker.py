@@ -13,7 +13,7 @@ from tracefactory.stages.contract import Inputs, Result
 from tracefactory.store.home import Home
 from tracefactory.task import Task
 
-RESERVED = frozenset({"raw", "shards", "journal", "plan", "quarantine", "dataset"})
+RESERVED = frozenset({"raw", "shards", "journal", "plan", "pilot", "quarantine", "dataset"})
 """Folders of a run that hold something else than a stage's outputs."""
 
 
@@ -53,7 +53,7 @@ def work(home: Home, task: Task) -> Receipt:
     stage = load_stage(task.use)
     started, clock = time.time(), time.perf_counter()
     key = task.key()
-    result = _done(home, task, stage, key)
+    result = _done(home, task, stage)
     folder, stem = place_of(stage, task)
     outputs = tuple(
         home.put(folder, stem, role, table, published=publishes(stage))
@@ -75,11 +75,11 @@ def work(home: Home, task: Task) -> Receipt:
 
 def probe(home: Home, task: Task) -> None:
     """Do a task and throw the result away: does it kill the process?"""
-    _done(home, task, load_stage(task.use), task.key())
+    _done(home, task, load_stage(task.use))
 
 
-def _done(home: Home, task: Task, stage: Any, key: str) -> Result:  # noqa: ANN401
-    journal = home.journal(f"{task.stage}.{task.stem}", key)
+def _done(home: Home, task: Task, stage: Any) -> Result:  # noqa: ANN401
+    journal = home.journal(f"{task.stage}.{task.stem}")
     inputs = Inputs(home, task.inputs, frozenset(task.only), frozenset(task.skip), task.previous)
     try:
         return cast("Result", stage.work(task.config, inputs, journal))

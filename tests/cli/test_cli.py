@@ -101,7 +101,7 @@ def test_help_of_a_command_names_its_options_and_is_quick():
                   "--json"},
         "audit-problems": {"--statement", "--reference", "--after", "--boxed", "--verifier",
                            "--option", "--examples", "--json"},
-        "recipes": {"--families", "--json"},
+        "recipes": {"--families", "--benchmarks", "--json"},
         "schema": set(),
         "doctor": {"--json"},
     }  # fmt: skip
@@ -205,6 +205,18 @@ def test_recipes_and_families_are_listed_with_examples():
     for about in families.values():
         assert set(about) == {"example", "splits", "knobs"}
         assert about["example"].splitlines()[0] in said
+
+
+def test_benchmarks_that_are_known_are_listed():
+    known = answer("recipes", "--benchmarks")
+    assert len(known) >= 20
+    assert known["gsm8k"]["id"] == "openai/gsm8k"
+    assert known["gpqa"]["gated"]
+    said = tracefactory("recipes", "--benchmarks").stdout
+    for name, about in known.items():
+        line = next(line for line in said.splitlines() if line.startswith(f"{name} "))
+        assert about["id"] in line
+        assert (about["revision"] or "not pinned")[:12] in line
 
 
 def test_schema_is_a_json_schema_that_knows_the_shipped_stages():

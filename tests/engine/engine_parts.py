@@ -6,7 +6,7 @@ import secrets
 import signal
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,7 +37,8 @@ class Teacher:
         self.info = TeacherInfo(name, f"program:engine_parts@{VERSION}", "CC0-1.0", paid)
         self.right = right
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
+    async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
+        requests = list(requests)
         for start in range(0, len(requests), self.in_flight):
             group = requests[start : start + self.in_flight]
             for done in asyncio.as_completed([self._answer(request) for request in group]):
@@ -61,7 +62,8 @@ class Unwell:
         self.inner, self.problem, self.notes = Teacher("unwell"), problem, Path(notes)
         self.info = self.inner.info
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
+    async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
+        requests = list(requests)
         if any(request.problem.id == self.problem for request in requests):
             before = len(self.notes.read_text().split()) if self.notes.exists() else 0
             note(str(self.notes), "asked")

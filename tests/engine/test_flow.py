@@ -1,8 +1,8 @@
 """Whole runs: inputs in any order, paid teachers, two runs on one folder."""
 
 import json
+import os
 import random
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -235,9 +235,11 @@ def test_a_journal_that_outlived_its_receipt_is_removed(taught, tmp_path):
     recipe, folder = written(tmp_path, TAUGHT), tmp_path / "run"
     run(recipe, folder, "--inline")
     receipt = next(r for r in Receipts(folder / "receipts.log") if r.slot.startswith("attempts/"))
-    journal = Home(folder).journal(receipt.slot.replace("/", "."), receipt.key)
+    journal = Home(folder).journal(receipt.slot.replace("/", "."))
     journal.append({"problem_id": "x", "index": 0, "text": "left"})
     journal.close()
+    (left,) = (folder / "journal").glob("*.log")
+    os.utime(left, (receipt.started, receipt.started + receipt.seconds))
     assert list((folder / "journal").glob("*.log"))
     run(recipe, folder, "--inline")
     clean(folder)
@@ -270,10 +272,8 @@ def test_a_second_run_is_refused_and_the_first_goes_on(taught, tmp_path):
         assert told["live"] is True
         assert told["stages"]["problems"]["done"] > 0
         assert told["manifest_sha256"] is None
-        clock = time.monotonic()
         with started(taught.recipe, folder, env=env) as second:
             assert second.wait() == 5
-            assert time.monotonic() - clock < 5  # most of it imports
             assert str(live.pid) in second.text()
             assert "Traceback" not in second.text()
         assert live.process.poll() is None

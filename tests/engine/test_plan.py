@@ -16,6 +16,7 @@ from tracefactory.cluster import InlinePool
 from tracefactory.errors import Exit
 from tracefactory.flow import Options, Outcome, Stop
 from tracefactory.flow import run as run_flow
+from tracefactory.ledger import Ledger
 from tracefactory.planning import RunPlan, make_plan
 from tracefactory.recipe import load_recipe
 from tracefactory.store.home import Receipts, RunFolder
@@ -25,7 +26,7 @@ COUNT = "stages.problems.families.0.count="
 
 
 class Silent:
-    def show(self, board: Board, running: Mapping[str, Task]) -> None: ...
+    def show(self, board: Board, running: Mapping[str, Task], ledger: Ledger) -> None: ...
 
     def say(self, text: str) -> None: ...
 
@@ -176,6 +177,19 @@ def test_a_checker_that_decides_otherwise_buys_no_answer_twice(tmp_path, monkeyp
     sent = [line for line in log.read_text().splitlines() if line.startswith("sent")]
     assert len(sent) > sum(line.startswith("sent") for line in before)
     assert len(sent) == len(set(sent))
+
+
+def test_other_options_of_a_teacher_of_one_s_own_ask_it_anew(tmp_path, monkeypatch):
+    """Answers are found again by what they depend on: for all that is known, its options."""
+    text = TAUGHT.replace('"engine_parts:Teacher"', '"engine_parts:Teacher", options: {right: 100}')
+    recipe, folder, log = written(tmp_path, text), tmp_path / "run", tmp_path / "requests"
+    monkeypatch.setenv("ENGINE_REQUEST_LOG", str(log))
+    first = run_here(recipe, folder)
+    sent = len(log.read_text().splitlines())
+    second = run_here(recipe, folder, "stages.attempts.teacher.options.right=0")
+    assert len(log.read_text().splitlines()) == 2 * sent
+    correct = [o.board.totals()["verdicts"].counts.get("correct", 0) for o in (first, second)]
+    assert correct[0] > 0 == correct[1]
 
 
 def test_the_version_of_a_checker_comes_from_its_module(taught, tmp_path):

@@ -51,6 +51,40 @@ def test_until_two_correct_with_a_short_last_round(small, tmp_path):
     assert {len(tries) for tries in found.values()} == {2, 4, 5}
 
 
+@pytest.mark.parametrize(
+    ("policy", "until", "width"),
+    [
+        ("{min: 2, max: 16}", None, 0.25),  # what holds where nothing else says when to stop
+        ("{min: 2, max: 16, half_width: 0.3}", None, 0.3),
+        ("{min: 2, max: 16, half_width: 0.3, until_correct: 2}", 2, 0.3),
+    ],
+)
+def test_until_the_pass_rate_is_known_well_enough(small, tmp_path, policy, until, width):
+    run(
+        small.recipe, tmp_path / "run", "--inline",
+        "--set", f"stages.attempts.attempts={policy}",
+        "--set", "stages.problems.families.0.count=120",
+    )  # fmt: skip
+    lengths = set()
+    for problem, tries in by_problem(tmp_path / "run").items():
+        solved = [row["status"] == "correct" for row in tries]
+        n = 2
+        while n < 16 and not (
+            half_width(sum(solved[:n]), n) <= width
+            or (until is not None and sum(solved[:n]) >= until)
+        ):
+            n *= 2
+        assert len(tries) == n, problem
+        lengths.add(n)
+    assert len(lengths) > 1
+
+
+def half_width(hits: int, n: int) -> float:
+    """Of Wilson's interval, by the formula in any textbook."""
+    z = 1.959963984540054
+    return z * (hits / n * (1 - hits / n) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
+
+
 def test_pass_rate_counts_the_first_attempts_alone(small):
     found = by_problem(small.folder)
     biased = 0

@@ -14,9 +14,10 @@ from tracefactory.nearness.signature import bands, signatures
 from tracefactory.nearness.tokens import hash_of, tokenized, words
 
 PIECES = (
-    "x", "y", "foo", "Bar", "-", "*", "**", "--", " ", "\n", ".", "!", ")", "(", "12", "3.5", "\\left",
-    "\\frac", "\\dfrac", "\\alpha", "√", "×", "²", "é", "½", "$", "+", "a-b", "well-known", "5!", ",",
-    "{", "}", "−", "supercalifragilistic", "\\", "1,000", "日本", "e\u0301", "９", "≤", "\\!", "=", "%",
+    "x", "y", "foo", "Bar", "-", "*", "**", "--", " ", "\n", ".", "!", ")", "(", "12", "3.5",
+    "\\left", "\\frac", "\\dfrac", "\\alpha", "√", "×", "²", "é", "½", "$", "+", "a-b",
+    "well-known", "5!", ",", "{", "}", "−", "supercalifragilistic", "\\", "1,000", "日本",
+    "e\u0301", "９", "≤", "\\!", "=", "%",
 )  # fmt: skip
 TEXTS = st.lists(
     st.one_of(
@@ -98,7 +99,8 @@ def test_the_numbers_are_frozen():
     texts = [
         "Let $x^2 - 5x + 6 = 0$. Find the sum of all real solutions, and show that it is 5.",
         "Ένα δύο τρία τέσσερα πέντε, so √2 × 3.5 ≤ 10 and the answer is -7 for all n ≥ 2!",
-        "one two three four five six seven eight nine ten eleven twelve thirteen supercalifragilistic",
+        "one two three four five six seven eight nine ten eleven twelve thirteen "
+        "supercalifragilistic",
         "too short",
     ]
     tokens = tokenized(texts, fast=False)

@@ -27,7 +27,8 @@ from tracefactory.store.files import read_parquet
 from tracefactory.verifiers.extract import split_reasoning
 
 COMMAND = Path(sys.executable).with_name("tracefactory")
-VIEWS = [view for view in VIEW_SCHEMAS if view != "probes"]  # those: test_probes.py
+OTHERS = ("probes", "overlaps")  # test_probes.py, test_overlaps.py
+VIEWS = [view for view in VIEW_SCHEMAS if view not in OTHERS]
 
 RECIPE = """\
 name: small

@@ -1,7 +1,7 @@
 """Teachers for the probe stage, and what it takes to run it on texts."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,10 @@ class Says:
         self, words: str = "", notes: str = "", continues: bool = True, fails_at: int = -1
     ) -> None:
         self.words, self.notes, self.fails_at = words, notes, fails_at
-        self.info = TeacherInfo("t", "r2", "MIT", paid=True, continues=continues)
+        asks = {"words": words}
+        self.info = TeacherInfo("t", "r2", "MIT", paid=True, continues=continues, asks=asks)
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
+    async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         for number, request in enumerate(requests):
             if number == self.fails_at:
                 raise TeacherError("not well")
@@ -55,7 +56,7 @@ def judged(home: Home, name: str, rows: Sequence[Row], also: Sequence[str] = ("s
     )
     config = VerifyConfig(use="verify", from_=("x",), also=tuple(also))
     order = VERIFY.order(config, Plan("v", SEED, "r"), bare)
-    result = VERIFY.work(order.config, Inputs(home, order.inputs), home.journal("v", "k"))
+    result = VERIFY.work(order.config, Inputs(home, order.inputs), home.journal("v"))
     files = [home.put("v", name, role, table) for role, table in result.tables.items()]
     return bare.extended(files, {"instruction": "Box it."})
 
@@ -70,7 +71,7 @@ def probed(
     """What the stage makes of a chunk."""
     order = ordered(chunk, teacher, **settings)
     inputs = Inputs(home, order.inputs, previous=previous)
-    return STAGE.work(order.config, inputs, home.journal("p", "k"))
+    return STAGE.work(order.config, inputs, home.journal("p"))
 
 
 def ordered(chunk: Chunk, teacher: dict[str, Any], **settings: Any):

@@ -88,7 +88,7 @@ def driven(stage: Any, config: Any, home: Home, chunks: Iterable[Chunk], seed: i
     for phase in range(stage.phases(config)):
         receipts = []
         for order in stage.orders(config, plan, phase):
-            result = stage.work(order.config, Inputs(home, order.inputs), home.journal("j", "k"))
+            result = stage.work(order.config, Inputs(home, order.inputs), home.journal("j"))
             outputs = tuple(
                 home.put("out", order.chunk, role, table) for role, table in result.tables.items()
             )

@@ -241,7 +241,7 @@ def release(tmp_path_factory):
     from tracefactory.store.home import RunFolder
 
     class Quiet:
-        def show(self, board, running):
+        def show(self, *_):
             pass
 
         def say(self, text):

@@ -22,7 +22,7 @@ def sound(tmp_path_factory):
         other = run.home.put("verify", "c.r0", "verdicts", table("verdicts"))
         run.record(receipt("raw/old-1", old))
         run.record(receipt("verify/c.r0", other, old))
-        run.home.journal("x", "k").append({"a": 1})
+        run.home.journal("x").append({"a": 1})
         run.quarantine("raw/q.r0", {"why": "x"})
         release(path, OLD)
     return path

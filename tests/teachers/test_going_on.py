@@ -117,7 +117,7 @@ def test_a_request_with_a_prefix_is_answered_with_what_comes_next():
     prefix = text[: text.index("\n", 10) + 1]
 
     async def run():
-        request = Request(problem, 0, 1, problem.statement, prefix)
+        request = Request(problem, 0, 1, [{"role": "user", "content": problem.statement}], prefix)
         return [completion async for completion in SOLVER.complete([request])]
 
     assert prefix + asyncio.run(run())[0].text == text

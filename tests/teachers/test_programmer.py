@@ -162,7 +162,10 @@ def test_completes_all_requests_as_a_teacher():
     async def run(teacher: Teacher, requests: list[Request]) -> list[Completion]:
         return [completion async for completion in teacher.complete(requests)]
 
-    requests = [Request(p, at, 100 + at, p.statement) for at, p in enumerate(problems(5))]
+    requests = [
+        Request(p, at, 100 + at, [{"role": "user", "content": p.statement}])
+        for at, p in enumerate(problems(5))
+    ]
     settings_ = ProgrammerConfig()
     teacher = build_teacher(settings_.model_dump(mode="json"))
     done = asyncio.run(run(teacher, requests))

@@ -144,7 +144,10 @@ def test_completes_all_requests_as_a_teacher():
         return [completion async for completion in teacher.complete(requests)]
 
     chosen = problems("gcd", n=5)
-    requests = [Request(p, index, 100 + index, p.statement) for index, p in enumerate(chosen)]
+    requests = [
+        Request(p, index, 100 + index, [{"role": "user", "content": p.statement}])
+        for index, p in enumerate(chosen)
+    ]
     solver = Solver(SolverConfig())
     done = asyncio.run(run(solver, requests))
     assert [(c.problem_id, c.index) for c in done] == [(p.id, i) for i, p in enumerate(chosen)]

@@ -186,6 +186,7 @@ def _counts(over: int | None) -> list[pl.Expr]:
     return [
         pl.len().cast(pl.Int32).alias("n_attempts_real"),
         (pl.col("status") == "correct").sum().cast(pl.Int32).alias("n_correct_real"),
+        in_rate.sum().cast(pl.Int32).alias("n_rated_real"),
         rate.cast(pl.Float32).alias("pass_rate_real"),
     ]
 
@@ -207,7 +208,7 @@ def _solved(traces: pl.DataFrame, problems: pl.DataFrame, over: int | None) -> I
     """What a problem says of all attempts at it."""
     counts = _judged(traces).group_by("problem64").agg(*_counts(over))
     both = problems.join(counts, on="problem64", how="left")
-    names = ["n_attempts", "n_correct", *(["pass_rate"] if over is not None else [])]
+    names = ["n_attempts", "n_correct", *(["n_rated", "pass_rate"] if over is not None else [])]
     for name in names:
         yield from _unequal(both, name, "the rows of sft and rejected")
 

@@ -112,7 +112,8 @@ _KIND: dict[str, pa.DataType] = {
     "maker64": pa.uint64(), "text64": pa.uint64(), "teacher64": pa.uint64(),
     "split64": pa.uint64(), "chosen64": pa.uint64(), "loser64": pa.uint64(),
     "status": pa.string(), "verifier": pa.string(), "attempt_index": pa.int32(),
-    "n_attempts": pa.int32(), "n_correct": pa.int32(), "pass_rate": pa.float32(),
+    "n_attempts": pa.int32(), "n_correct": pa.int32(), "n_rated": pa.int32(),
+    "pass_rate": pa.float32(),
     "n_reasoning": pa.int32(), "n_answer": pa.int32(), "n_false": pa.int32(),
     "split": pa.string(), "options": pa.string(), "license": pa.string(),
     "dropped_by": pa.string(), "rest64": pa.uint64(), "tokens": pa.int64(),
@@ -278,6 +279,7 @@ def _problem(row: Row, making: Making, made: Hasher, faults: RowFaults) -> Line:
         "verifier": info["verifier"],
         "n_attempts": row["n_attempts"],
         "n_correct": row["n_correct"],
+        "n_rated": row["n_rated"],
         "pass_rate": row["pass_rate"],
         "options": orjson.dumps(info["options"], option=orjson.OPT_SORT_KEYS).decode(),
     }

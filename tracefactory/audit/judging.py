@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple, cast
 
 from tracefactory.audit.traces import Trace
+from tracefactory.schemas.attempt import NOT_JUDGED as ENDS_NOT_JUDGED
 from tracefactory.schemas.problem import Problem
 from tracefactory.schemas.verdict import StepCounts, Verdict
 from tracefactory.trusted import Checker, Refused, find_checker, safe_options
@@ -45,6 +46,8 @@ def judge(trace: Trace, allowed: Sequence[str]) -> Judged:
     checker = _checker(trace.verifier, tuple(allowed))
     if trace.reason == "quarantined":
         raise Refused("checking it killed the process that tried")
+    if trace.attempt.finish_reason in ENDS_NOT_JUDGED:
+        raise Refused("its teacher's server gave no answer, so there is nothing to judge")
     if not trace.problem.verifier_options:
         raise Refused("its problem is not in rl, and the recipe does not tell its settings")
     options = safe_options(checker.address, trace.problem.verifier_options)

@@ -75,10 +75,27 @@ def run(
             min=0, help="Quarantined problems or chunks with which the run still ends with 0."
         ),
     ] = 0,
+    max_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Stop at so many tokens, in and out, of all runs of the folder."),
+    ] = None,
+    max_cost: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, help="Stop at so many US dollars, of all runs of the folder."),
+    ] = None,
+    max_hours: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, help="Stop after so many hours of this run."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Run a recipe, or go on with it: what is done already is never done again."""
+    """Run a recipe, or go on with it: what is done already is never done again.
+
+    At a limit no request is sent any more, those under way end and are kept, and the exit code is
+    130, as after Ctrl-C. The same command with a higher limit goes on.
+    """
     from tracefactory.cli.run import run_command
+    from tracefactory.ledger import Limits
 
     raise typer.Exit(
         run_command(
@@ -92,6 +109,7 @@ def run(
             force or [],
             retry,
             max_failed,
+            Limits(max_tokens, max_cost, max_hours),
             json,
         )
     )
@@ -102,9 +120,23 @@ def plan(
     recipe: RecipeArgument,
     set_: SetOption = None,
     folder: FolderOption = None,
+    pilot: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, metavar="N", help="Run N problems for real; say what all will cost."),
+    ] = None,
+    workers: WorkersOption = None,
+    inline: InlineOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show what `run` would do, stage by stage: what is reused, what runs, and why."""
+    """Show what `run` would do, stage by stage: what is reused, what runs, and why.
+
+    With `--pilot N` the teachers answer N problems, drawn from all, in FOLDER/pilot. Tokens, GPU
+    hours and money are projected, with a 90 % interval. `run` uses the answers again.
+    """
+    if pilot is not None:
+        from tracefactory.cli.pilot import pilot_command
+
+        raise typer.Exit(pilot_command(recipe, set_ or [], folder, pilot, workers, inline, json))
     from tracefactory.cli.look import plan_command
 
     plan_command(recipe, set_ or [], folder, json)
@@ -352,6 +384,14 @@ def loop(
     ] = 1_300_000,
     tokens: Annotated[int, typer.Option(min=1000, help="Budget of each round.")] = 400_000,
     temperature: Annotated[float, typer.Option(min=0, help="Of the samples.")] = 0.8,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YAML",
+            help="Have vLLM serve the models: a file with the settings of a teacher `vllm`, "
+            "or `{kind: vllm, ...}` itself. [default: they answer within the workers]",
+        ),
+    ] = None,
     workers: WorkersOption = None,
     inline: InlineOption = False,
     json: JsonOption = False,
@@ -376,6 +416,7 @@ def loop(
             first_tokens,
             tokens,
             temperature,
+            teacher,
             workers,
             inline,
             json,
@@ -543,12 +584,19 @@ def recipes(
     families: Annotated[
         bool, typer.Option("--families", help="List the families of problems instead.")
     ] = False,
+    benchmarks: Annotated[
+        bool,
+        typer.Option("--benchmarks", help="List the benchmarks that decontaminate knows instead."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """List the recipes that ship, or the families with their splits and knobs."""
-    from tracefactory.cli.look import recipes_command
+    """List the recipes that ship, or the families of problems, or the known benchmarks."""
+    from tracefactory.cli.look import benchmarks_command, recipes_command
 
-    recipes_command(families, json)
+    if benchmarks:
+        benchmarks_command(json)
+    else:
+        recipes_command(families, json)
 
 
 @app.command()
@@ -560,8 +608,21 @@ def schema() -> None:
 
 
 @app.command()
-def doctor(json: JsonOption = False) -> None:
-    """Check this machine: cores, memory, disk, what the run folder's file system can do."""
+def doctor(
+    python: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="PATH", help="The Python that has vLLM. [default: this one]"),
+    ] = None,
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Serve this model with vLLM and ask it once: a folder, a Hub id, or `tiny`: one "
+            "made here."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check this machine: cores, memory, disk, GPUs, vLLM, what the file system can do."""
     from tracefactory.cli.doctor import doctor_command
 
-    raise typer.Exit(doctor_command(json))
+    raise typer.Exit(doctor_command(python, model, json))

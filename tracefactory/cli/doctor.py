@@ -3,9 +3,12 @@
 import fcntl
 import os
 import shutil
+import string
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +16,19 @@ from typing import NamedTuple
 from rich.console import Console
 
 from tracefactory.cli.look import print_json
-from tracefactory.errors import Exit
+from tracefactory.errors import Exit, ResourceError
 from tracefactory.sandbox import ladder
 from tracefactory.sandbox.rung import Rung
 
 out = Console(emoji=False)
 
 
-def doctor_command(as_json: bool) -> int:
+def doctor_command(python: str | None, model: str | None, as_json: bool) -> int:
     """Run all checks; the exit code is 4 when one fails."""
     findings = [_finding(name, probe) for name, probe in _PROBES]
+    findings.append(_finding("vLLM", partial(_vllm, python, model)))
+    if model is not None:
+        findings.append(_finding("served model", partial(_served, python, model)))
     rungs = _rungs()
     findings.append(_sandbox(rungs))
     if as_json:
@@ -98,6 +104,83 @@ def _cluster() -> str:
     raise TimeoutError("a worker was started, but did not answer in a minute")
 
 
+def _gpus() -> str:
+    from tracefactory.teachers.engine.gpus import VISIBLE, gpus, lent
+
+    found = [f"{g.number} {g.name}, {g.free_mib:,} of {g.total_mib:,} MiB free" for g in gpus()]
+    if not found:
+        return "none (nvidia-smi names none); vLLM's build for processors does without"
+    ours = f"; {VISIBLE} lends {', '.join(lent()) or 'none'}" if VISIBLE in os.environ else ""
+    return "; ".join(found) + ours
+
+
+def _vllm(python: str | None, model: str | None) -> str:
+    """Which one; it may be absent unless somebody asked for it."""
+    from tracefactory.teachers.engine.command import installed
+
+    where = python or sys.executable
+    try:
+        found = installed(where)
+    except ResourceError:
+        if python is not None or model is not None:
+            raise
+        return f"none in {where}; a teacher `vllm` may name another Python: doctor --python PATH"
+    kind = "for processors without GPU" if found.for_cpu else "for GPUs"
+    asked = "" if model else "; serve something with --model FOLDER (or tiny: one made here)"
+    return f"{found.version}, {kind}, in {where}{asked}"
+
+
+def _served(python: str | None, model: str) -> str:
+    """Serve a model as a run would, and ask it once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(model).absolute() if Path(model).is_dir() else None
+        if model == "tiny":
+            path = Path(folder)
+            _make_tiny(path)
+        return _asked_once(python, model, path)
+
+
+def _make_tiny(folder: Path) -> None:
+    from tracefactory.cli.prove import need_torch
+
+    need_torch()
+    from tracefactory.prove.model import Size, SmallLlama
+    from tracefactory.prove.save import save_model
+    from tracefactory.prove.tokens import MIN_COUNT, tokens_of
+
+    tokens = tokens_of([string.printable] * MIN_COUNT)
+    save_model(folder, SmallLlama(Size(len(tokens)), 0), tokens)
+
+
+def _asked_once(python: str | None, model: str, path: Path | None) -> str:
+    from tracefactory.sources.families import FAMILIES
+    from tracefactory.sources.families.make import make_problem
+    from tracefactory.teachers.contract import Request
+    from tracefactory.teachers.engine.life import leave
+    from tracefactory.teachers.remote.loop import in_shared_loop
+    from tracefactory.teachers.remote.settings import Sampling
+    from tracefactory.teachers.vllm import VllmConfig, VllmTeacher
+
+    name = "modular_sum"
+    problem = make_problem(name, FAMILIES[name].knobs(), 0, "train", 0)
+    sampling = Sampling(max_tokens=16, temperature=0.0)
+    config = VllmConfig(model=model, path=path, python=python, sampling=sampling)
+    teacher = VllmTeacher(config)
+    request = Request(problem, 0, 0, [{"role": "user", "content": problem.statement}])
+
+    async def once() -> str:
+        started = time.monotonic()
+        try:
+            async for said in teacher.complete([request]):
+                took = time.monotonic() - started
+                return f"up and answering after {took:.0f} s; it said {said.text[:60]!r}"
+        finally:
+            await leave()
+        raise ResourceError("the server ended without an answer")
+
+    return in_shared_loop(once())
+
+
 class _Tried(NamedTuple):
     """One rung of the sandbox's ladder, with what a self-test found."""
 
@@ -159,4 +242,5 @@ _PROBES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("disk", _disk),
     ("file system", _file_system),
     ("cluster", _cluster),
+    ("GPUs", _gpus),
 )

@@ -1,7 +1,7 @@
 """Commands that only look: plan, status, inspect, recipes, schema. None takes the run's lock."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tracefactory.errors import RecipeError
+from tracefactory.spending import NAMES, Spent
 
 out = Console(emoji=False)  # `empty:a:` is a reason, not a picture
 
@@ -61,6 +62,15 @@ def _run_folder(folder: Path) -> Path:
     return folder.absolute()
 
 
+def spending_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What was spent, a line a stage and teacher."""
+    for row in rows:
+        spent = Spent(**{name: row[name] for name in NAMES})
+        if spent:
+            who = f" by {row['teacher']}" if row["teacher"] else ""
+            yield f"spent: {row['stage']}{who}: {spent.words()}, {spent.asked:,} completions"
+
+
 def status_command(folder: Path, as_json: bool) -> None:
     """How far a run is."""
     from tracefactory.status import read_status
@@ -78,6 +88,8 @@ def status_command(folder: Path, as_json: bool) -> None:
         )
         table.add_row(name, f"{stage['done']:,}", f"{stage['seconds']:.1f}", escape(figures))
     out.print(table)
+    for line in spending_lines(status["spending"]):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
     for line in status["notes"]:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -198,6 +210,35 @@ def _families(as_json: bool) -> None:
             highlight=False,
         )
         out.print(f"    knobs:  {about['knobs']}", highlight=False, markup=False)
+
+
+def benchmarks_command(as_json: bool) -> None:
+    """What a decontaminate stage may name."""
+    from tracefactory.contamination.known import KNOWN
+
+    found = {
+        name: {
+            "id": known.id,
+            "split": known.split,
+            "columns": list(known.text),
+            "subject": known.subject,
+            "revision": known.revision,
+            "gated": known.gated,
+        }
+        for name, known in KNOWN.items()
+    }
+    if as_json:
+        print_json(found)
+        return
+    for name, about in found.items():
+        pin = str(about["revision"] or "not pinned")[:12]
+        gated = ", gated" if about["gated"] else ""
+        out.print(
+            f"[bold]{name}[/bold]   {about['subject']}   {about['id']}, {about['split']}   "
+            f"{pin}{gated}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def schema_command() -> None:

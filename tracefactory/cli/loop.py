@@ -3,7 +3,10 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import orjson
+from pydantic import ValidationError
 from rich.console import Console
 
 from tracefactory.cli.look import print_json
@@ -20,6 +23,7 @@ from tracefactory.report.taught import looped
 from tracefactory.schemas.proof import Round
 from tracefactory.store.files import write_atomic
 from tracefactory.store.home import RunFolder
+from tracefactory.teachers.prompting import Prompt
 
 out = Console(emoji=False)
 
@@ -70,6 +74,7 @@ def loop_command(
     first_tokens: int,
     tokens: int,
     temperature: float,
+    teacher: str | None,
     workers: int | None,
     inline: bool,
     json: bool,
@@ -84,9 +89,12 @@ def loop_command(
     where = folder or Path("loops", recipe.name)
     settings = LoopSettings(rounds, seed_traces, first_tokens, tokens, temperature)
     started = time.monotonic()
-    with InlinePool() if inline else DaskPool(workers) as pool:
-        run = _Rounds(recipe_name, overrides, pool)
-        looping = Looping(where, recipe.seed, _teacher_stage(recipe), settings, run)
+    served, engines = _served(teacher)
+    stage = _teacher_stage(recipe)
+    with InlinePool() if inline else DaskPool(workers, engines=engines) as pool:
+        changes = overrides if served is None else [*overrides, *_as_learnt(recipe, stage)]
+        run = _Rounds(recipe_name, changes, pool)
+        looping = Looping(where, recipe.seed, stage, settings, run, served)
         loop = looping.go(_told)
     last = looping.last_run()
     rows = digest_of(open_local(last).shards)
@@ -105,6 +113,46 @@ def loop_command(
             highlight=False, markup=False,
         )  # fmt: skip
     return Exit.DONE
+
+
+def _served(said: str | None) -> tuple[dict[str, Any] | None, list[dict[str, str]]]:
+    """Settings of the teacher that serves the models, and the environment of each engine.
+
+    Raises:
+        RecipeError: it is no `vllm`, or says something else than one.
+        ResourceError: there are fewer GPUs than it needs.
+    """
+    if said is None:
+        return None, []
+    from tracefactory.recipe.explain import explain
+    from tracefactory.recipe.source import read_file, read_text
+    from tracefactory.teachers.engine.gpus import shares
+    from tracefactory.teachers.vllm import VllmConfig
+
+    if said.lstrip().startswith("{"):
+        document = read_text(said, name="--teacher")
+    else:
+        document = read_file(Path(said))
+    found = document.value
+    if not isinstance(found, dict) or found.get("kind", "vllm") != "vllm":
+        raise RecipeError(
+            f"--teacher {said}: the settings of a teacher vllm are a mapping, such as "
+            "{kind: vllm, python: /path/to/bin/python}"
+        )
+    try:
+        config = VllmConfig.model_validate({"model": "the-round-before", **found})
+    except ValidationError as error:
+        raise document.error(explain(error, found, VllmConfig)) from error
+    return dict(found), shares(config.gpus, config.replicas)
+
+
+def _as_learnt(recipe: Recipe, stage: str) -> list[str]:
+    """Have a served model asked in the words that it learns from, unless the recipe says how."""
+    prompt: Prompt = getattr(recipe.stages[stage], "prompt")  # noqa: B009  (a stage of `generate`)
+    if prompt.template is not None or prompt.template_file is not None:
+        return []
+    said = prompt.model_dump(mode="json", exclude_defaults=True) | {"template": "plain"}
+    return [f"stages.{stage}.prompt={orjson.dumps(said).decode()}"]
 
 
 def _teacher_stage(recipe: Recipe) -> str:

@@ -5,8 +5,10 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
@@ -20,9 +22,14 @@ from tracefactory.cluster import DaskPool, InlinePool
 from tracefactory.errors import Exit, RecipeError
 from tracefactory.flow import Options, Outcome, Stop
 from tracefactory.flow import run as run_flow
+from tracefactory.ledger import Limits
 from tracefactory.progress import Progress
+from tracefactory.publish.tried import Effort, effort
+from tracefactory.rates import pass_at
 from tracefactory.recipe import Recipe, load_recipe
+from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import RunFolder
+from tracefactory.teachers.placing import engines_of, has_own_engine
 
 
 def folder_of(recipe: Recipe, folder: Path | None) -> Path:
@@ -37,7 +44,7 @@ def signals(stop: Stop, console: Console) -> Generator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.asked:
             os._exit(Exit.INTERRUPTED)
-        stop.asked = True
+        stop.ask()
         console.print(
             "stopping: what runs will end and be kept; once more to leave at once", highlight=False
         )
@@ -64,6 +71,7 @@ def run_command(
     force: list[str],
     retry: str | None,
     max_failed: int,
+    limits: Limits,
     as_json: bool,
 ) -> int:
     """Run a recipe; the exit code."""
@@ -76,12 +84,11 @@ def run_command(
     if retry not in (None, "quarantined"):
         raise RecipeError(f"--retry {retry}: only `--retry quarantined` is known")
     console = Console(stderr=True, emoji=False)
-    options = Options(frozenset(force), retry == "quarantined", max_failed)
+    options = Options(frozenset(force), retry == "quarantined", max_failed, limits)
     stop, started = Stop(), time.monotonic()
     with signals(stop, console), RunFolder(folder_of(recipe, folder), takeover=takeover) as home:
         _greet(console, home)
-        pool = InlinePool() if inline else DaskPool(workers, scheduler)
-        with pool:
+        with pool_for(recipe, workers, scheduler, inline) as pool:
             if isinstance(pool, DaskPool):
                 pool.check_folder(home.path)
             with Progress(console, {name: c.use for name, c in recipe.stages.items()}) as progress:
@@ -94,6 +101,18 @@ def run_command(
     else:
         _show(console, recipe, home.path, outcome, seconds)
     return int(outcome.code)
+
+
+def pool_for(
+    recipe: Recipe, workers: int | None, scheduler: str | None, inline: bool
+) -> InlinePool | DaskPool:
+    """Where a recipe runs; teachers that are served get a worker of their own."""
+    if inline:
+        return InlinePool()
+    stages = recipe.stages.values()
+    # Somebody else's cluster need not know of engines, unless one is to be started there.
+    wanted = engines_of(stages) if scheduler is None else [{}] if has_own_engine(stages) else []
+    return DaskPool(workers, scheduler, wanted)
 
 
 def _greet(console: Console, home: RunFolder) -> None:
@@ -172,6 +191,12 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
         Exit.QUARANTINED: f"finished, {len(outcome.failed)} quarantined; see {folder}/quarantine",
         Exit.INTERRUPTED: "interrupted; what is finished is kept, give the same command to go on",
     }
+    if outcome.stopped:
+        words[Exit.INTERRUPTED] = (
+            f"stopped: {outcome.stopped}; what is finished is kept, raise the limit to go on"
+        )
+    for line in closing(recipe, folder, outcome):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"{words.get(outcome.code, 'ended')} in {seconds:.1f} s", highlight=False, soft_wrap=True
     )
@@ -182,6 +207,55 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
         console.print(f"dataset: {_short(folder / 'dataset')}", highlight=False, soft_wrap=True)
 
 
+def closing(recipe: Recipe, folder: Path, outcome: Outcome) -> Iterator[str]:
+    """What it has cost, what a verified trace took, and pass@k."""
+    if spent := outcome.ledger.total():
+        yield f"spent on this folder so far: {spent.words()}"
+    for found in efforts(recipe, outcome.board):
+        yield _effort_words(found)
+    passed = pass_at(_solved(folder)) if outcome.manifest else []
+    if passed:
+        yield ", ".join(f"pass@{each.k} {100 * each.rate:.1f} %" for each in passed)
+
+
+def efforts(recipe: Recipe, board: Board) -> list[Effort]:
+    """Of each generate stage, when its rows have been published."""
+    counts: Counter[str] = Counter()
+    for total in board.totals().values():
+        counts.update({key: n for key, n in total.counts.items() if ":" in key})
+    found: list[Effort | None] = []
+    for name, config in recipe.stages.items():
+        policy = getattr(config, "attempts", None)
+        if config.use == "generate" and policy is not None:
+            most = int(policy.max or policy.min)
+            found.append(effort(counts, name, most, policy.until_correct))
+    return [each for each in found if each is not None]
+
+
+def _effort_words(found: Effort) -> str:
+    unit = "tokens" if found.in_tokens else "attempts"
+    if found.each is None:
+        return f"{found.stage}: {found.taken:,} {unit}, and no verified trace"
+    words = f"{found.stage}: {found.each:,.1f} {unit} for a verified trace ({found.verified:,})"
+    if found.fixed_each is None or found.fixed_n == 1:
+        return words
+    more = found.fixed_each / found.each
+    fixed = f"a fixed {found.fixed_n} attempts would take {found.fixed_each:,.1f}"
+    return f"{words}; {fixed} ({more:.2f} x)"
+
+
+def _solved(folder: Path) -> dict[str, int]:
+    """Problems of the release by correct and rated attempts."""
+    try:
+        manifest = orjson.loads((folder / "dataset" / MANIFEST).read_bytes())
+    except OSError:
+        return {}
+    counts: Counter[str] = Counter()
+    for split in manifest["configs"].get("rl", {}).values():
+        counts.update(split["stats"].get("solved", {}))
+    return dict(counts)
+
+
 def _short(path: Path) -> str:
     try:
         return str(path.relative_to(Path.cwd()))
@@ -190,6 +264,7 @@ def _short(path: Path) -> str:
 
 
 def _summary(recipe: Recipe, folder: Path, outcome: Outcome, seconds: float) -> dict[str, object]:
+    spent = outcome.ledger.total()
     return {
         "recipe": recipe.name,
         "folder": str(folder),
@@ -206,4 +281,11 @@ def _summary(recipe: Recipe, folder: Path, outcome: Outcome, seconds: float) -> 
             for name, t in outcome.board.totals().items()
         },
         "failed": list(outcome.failed),
+        "stopped": outcome.stopped or None,
+        "spent": {**asdict(spent), "usd": spent.usd},
+        "efforts": [
+            {**asdict(e), "each": e.each, "fixed_each": e.fixed_each}
+            for e in efforts(recipe, outcome.board)
+        ],
+        "pass_at": [asdict(each) for each in pass_at(_solved(folder))] if outcome.manifest else [],
     }

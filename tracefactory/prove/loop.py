@@ -42,6 +42,9 @@ MEANING: Mapping[str, str] = {
     "unverified": "all of its own samples, and the first traces",
 }
 POSITIONS = 512
+LICENSE = "Apache-2.0"
+MAX_NEW = 256
+"""Tokens of a sample at most, as within the workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,13 @@ class Looping:
     """A loop in a folder. What was done there before is not done again."""
 
     def __init__(
-        self, folder: Path, seed: int, generate: str, settings: LoopSettings, run: RunRound
+        self,
+        folder: Path,
+        seed: int,
+        generate: str,
+        settings: LoopSettings,
+        run: RunRound,
+        served: Mapping[str, Any] | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -88,9 +97,11 @@ class Looping:
             generate: name of the recipe's stage that asks the teacher.
             settings: how far to go.
             run: see `RunRound`.
+            served: settings of a teacher `vllm` that serves the model of the round before, but for
+                what says which model that is; None: the model answers within the workers.
         """
         self.folder, self.seed, self.generate = folder, seed, generate
-        self.settings, self.run = settings, run
+        self.settings, self.run, self.served = settings, run, served
 
     def go(self, tell: Tell) -> Loop:
         """All rounds of all arms.
@@ -161,22 +172,37 @@ class Looping:
         return rounds
 
     def _sample(self, arm: str, number: int, model: Path) -> Sampled:
-        teacher = {
-            "kind": "tracefactory.prove.teacher:SmallModel",
-            "options": {
-                "path": str(model.resolve()),
-                "sha256": weights_sha256(model),
-                "temperature": self.settings.temperature,
-                "license": "Apache-2.0",
-                "name": f"small-llama-{arm}",
-            },
-        }
+        teacher = self._teacher(arm, model)
         folder = self._run_folder(arm, number)
         place = f"stages.{self.generate}.teacher"
         self.run(
             folder, [f"seed={self.seed + number}", f"{place}={orjson.dumps(teacher).decode()}"]
         )
         return read_run(folder)
+
+    def _teacher(self, arm: str, model: Path) -> dict[str, Any]:
+        """The model as the teacher of a recipe."""
+        path, sha256 = str(model.resolve()), weights_sha256(model)
+        name, temperature = f"small-llama-{arm}", self.settings.temperature
+        if self.served is None:
+            options = {
+                "path": path,
+                "sha256": sha256,
+                "temperature": temperature,
+                "license": LICENSE,
+                "name": name,
+            }
+            return {"kind": "tracefactory.prove.teacher:SmallModel", "options": options}
+        sampling = {"temperature": temperature, "max_tokens": MAX_NEW}
+        return {
+            **self.served,
+            "kind": "vllm",
+            "model": name,
+            "path": path,
+            "revision": f"sha256:{sha256}",
+            "license": LICENSE,
+            "sampling": sampling | dict(self.served.get("sampling", {})),
+        }
 
     def _learn(
         self,
@@ -192,6 +218,8 @@ class Looping:
         settings = self.settings
         budget = settings.tokens if number else settings.first_tokens
         key = [PROOF_VERSION, budget, len(texts), list(samples), asdict(settings) | {"rounds": 0}]
+        if self.served is not None and number:
+            key.append(dict(self.served))
         if path.is_file() and (known := orjson.loads(path.read_bytes()))["key"] == key:
             return Round(**known["round"])
         started = time.process_time()

@@ -8,7 +8,8 @@ In this process, on one core. What it says depends on the request's seed, not on
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -69,12 +70,12 @@ class SmallModel:
             continues=True,
         )
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
+    async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Answer the requests, many at a time."""
-        for start in range(0, len(requests), BATCH):
-            batch = requests[start : start + BATCH]
+        left = iter(requests)
+        while batch := list(islice(left, BATCH)):
             texts = self._speaker.say(
-                [[{"role": "user", "content": request.prompt}] for request in batch],
+                [list(request.messages) for request in batch],
                 self._temperature,
                 [request.seed for request in batch],
                 [request.prefix for request in batch],

@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from tracefactory.probing.rate import Rate, rates
 from tracefactory.publish.columns import columns_of
+from tracefactory.rates import PassAt, pass_at
 from tracefactory.report.contact import contacts
 from tracefactory.report.taught import looped, proven
 from tracefactory.schemas.manifest import Manifest
@@ -80,6 +81,7 @@ def card(manifest: Manifest, contents: Mapping[str, str]) -> str:
             columns=dict(columns_of("sft")),
             probed=_probed(configs),
             contacts=contacts(manifest),
+            passed=_passed(configs),
             revisions=_merged(traces, "teacher_revisions"),
             share=share,
             taught=[one for one in (proven(manifest.proof), looped(manifest.loop)) if one],
@@ -103,6 +105,10 @@ def licenses_of(manifest: Manifest) -> list[str]:
 
 def _probed(configs: Mapping[str, Any]) -> list[Rate]:
     return rates(_merged([each["stats"] for each in configs.get("probes", {}).values()], "probes"))
+
+
+def _passed(configs: Mapping[str, Any]) -> list[PassAt]:
+    return pass_at(_merged([each["stats"] for each in configs.get("rl", {}).values()], "solved"))
 
 
 def _first(configs: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

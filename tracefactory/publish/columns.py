@@ -29,6 +29,7 @@ _WORDS: Mapping[str, str] = {
     "n_true_steps": "steps that hold; null: not checked",
     "n_false_steps": "false steps that the trace does not put right; null: not checked",
     "pass_rate": "correct / (correct + incorrect + no_answer) over the first attempts",
+    "n_rated": "attempts that pass_rate is over",
     "n_attempts": "attempts at the problem",
     "n_correct": "of them correct",
     "difficulty": "1 - pass_rate",

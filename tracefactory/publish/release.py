@@ -58,6 +58,16 @@ class Shard:
     """What later runs find its rows by (repeats/published.py), by published name; may be none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the driver knows of a run and its shards do not tell: fields of the manifest."""
+
+    inputs: list[dict[str, Any]]
+    benchmarks: list[dict[str, Any]]
+    repeats: dict[str, Any]
+    teachers: Mapping[str, Mapping[str, Any]]
+
+
 def _pretty(data: object) -> bytes:
     return orjson.dumps(data, option=orjson.OPT_INDENT_2) + b"\n"
 
@@ -271,13 +281,12 @@ def release(
     plan: Plan,
     config: Any,  # noqa: ANN401  (publish's config, which imports this module)
     totals: Mapping[str, Mapping[str, int]],
-    read: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]],
+    known: Known,
     home: Home,
 ) -> str:
     """Put the release of a finished publish stage in place; its manifest's sha256.
 
-    `read` is what problems came from, the benchmarks that rows were compared with, and what repeats
-    another. A release that is already there, byte for byte, is left alone.
+    A release that is already there, byte for byte, is left alone.
 
     Raises:
         ResourceError: disk full; the release before it stays.
@@ -285,7 +294,7 @@ def release(
     shards = shards_of(plan.done[-1], recipe_id(recipe), recipe.seed)
     stats = [shard.stats for shard in shards]
     lying = [(shard.stats, home.path / shard.output.name) for shard in shards]
-    manifest = _manifest(recipe, config, totals, read, stats)
+    manifest = _manifest(recipe, config, totals, known, stats)
     index = {name: output for shard in shards for name, output in shard.index.items()}
     extra = {name: output.sha256 for name, output in index.items()}
     more = {published.SPEC: published.spec_bytes()} if index else {}
@@ -303,7 +312,7 @@ def _manifest(
     recipe: Recipe,
     config: Any,  # noqa: ANN401  (publish's config, which imports this module)
     totals: Mapping[str, Mapping[str, int]],
-    read: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]],
+    known: Known,
     shards: Sequence[ShardStats],
 ) -> Manifest:
     configs = configs_of(shards)
@@ -320,11 +329,12 @@ def _manifest(
         parent_release=None,
         funnel=funnel(recipe, totals, configs),
         rejected_rows=_rejected(totals),
-        inputs=read[0],
+        inputs=known.inputs,
         configs=configs,
         files=files_of(shards),
-        benchmarks=read[1],
-        repeats=read[2],
+        benchmarks=known.benchmarks,
+        repeats=known.repeats,
+        teachers=known.teachers,
     )
 
 

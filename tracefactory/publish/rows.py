@@ -110,7 +110,7 @@ def _rated(problems: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         with_rates(verdicts, by=("problem_id",))
         .group_by("problem_id")
         .agg(
-            pl.first("n_attempts", "n_correct", "pass_rate", "difficulty"),
+            pl.first("n_rated", "n_attempts", "n_correct", "pass_rate", "difficulty"),
             pl.first("verifier").alias("judged_by"),
             (pl.col("status") == "bad_reference").any().alias("_bad"),
         )

@@ -149,7 +149,14 @@ def problem_stats(table: pa.Table) -> Stats:
         licenses=counted(get("license")),
         pass_rates=bins,
         unrated=unrated,
+        solved=solved(get("pass_rate"), get("n_rated")),
     )
+
+
+def solved(rates: Iterable[float | None], rated: Iterable[int | None]) -> Counts:
+    """Problems by `correct/rated`: all that pass@k is made of."""
+    pairs = ((rate, n) for rate, n in zip(rates, rated, strict=True) if n)
+    return counted(None if rate is None else f"{round(rate * n)}/{n}" for rate, n in pairs)
 
 
 def pair_stats(table: pa.Table) -> Stats:

@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from tracefactory.probing.rate import rates
+from tracefactory.rates import pass_at
 from tracefactory.report import contact, evidence, repeated, shards, spreads, texts, yields
 from tracefactory.report.charts import bar, sparkline
 from tracefactory.report.checks import Release, checks, tally
@@ -75,6 +76,7 @@ def _figures(release: Release) -> dict[str, object]:
         "listing": shards.listing(release.shards),
         "views": sorted({shard.config for shard in release.shards}),
         "charts": spreads.charts(release),
+        "passed": pass_at(release.stats("rl").solved),
         "groupings": spreads.groupings(release),
     }
 

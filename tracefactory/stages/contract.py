@@ -47,6 +47,10 @@ MALFORMED_SCHEMA = pa.schema(
 """Rows of an input that never became problems, with where they stand and why."""
 
 
+BY_REQUEST = "by request"
+"""`Order.asked` of work that finds each answer again by itself, in any round of its chunk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A unit of work that a stage asks for; the driver makes a Task of it."""

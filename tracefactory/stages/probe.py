@@ -13,7 +13,6 @@ through untouched, and probes are no attempts: they enter no pass rate and no `s
 Not here: how a step is altered (probing/alter.py), what a rate means (docs/probe.md).
 """
 
-import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -35,13 +34,20 @@ from tracefactory.schemas.rows import only_ids, records, table_of
 from tracefactory.schemas.verdict import VERDICT_SCHEMA
 from tracefactory.stages.contract import DECISION_SCHEMA, Inputs, Order, Plan, Result
 from tracefactory.stages.contract import Kind as StageKind
-from tracefactory.stages.generate import attempt_seed, user_turn
+from tracefactory.stages.generate import attempt_seed
 from tracefactory.stages.split import split_of
 from tracefactory.store.home import Journal, digest
-from tracefactory.task import Chunk
-from tracefactory.teachers import TeacherSettings, build_teacher, may_continue, teacher_revision
-from tracefactory.teachers.asking import Answers, complete
+from tracefactory.task import Chunk, Needs
+from tracefactory.teachers import (
+    TeacherSettings,
+    build_teacher,
+    is_served,
+    may_continue,
+    teacher_revision,
+)
+from tracefactory.teachers.asking import Answer, Asked, ask, request_digest
 from tracefactory.teachers.contract import Completion, Request, TeacherInfo
+from tracefactory.teachers.prompting import Prompt, Prompter
 from tracefactory.verifiers.contract import versioned
 from tracefactory.verifiers.steps import count
 
@@ -56,6 +62,8 @@ class ProbeConfig(StageConfig):
     """`alter`: one step gets another value. `truncate`: the reasoning is left out."""
     teacher: TeacherSettings
     """Who wrote the traces and is asked to go on; it must honour a prefix."""
+    prompt: Prompt = Prompt()
+    """The words in which the traces were asked for: what the generate stage says."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.05
     """Share of the correct traces, by a hash of their ids."""
     max: Annotated[int, Field(ge=1)] = 20
@@ -84,6 +92,10 @@ class ProbeStage:
     """Paid completions are journalled; the driver removes the journal after the receipt."""
     roles = ("probes",)
 
+    def needs(self, config: ProbeConfig) -> Needs:
+        """What generate needs with this teacher."""
+        return "engine" if is_served(config.teacher) else "cpu"
+
     def order(self, config: ProbeConfig, plan: Plan, chunk: Chunk) -> Order | None:
         """Every chunk that has verdicts."""
         if not chunk.rows("verdicts") or not chunk.rows("attempts"):
@@ -92,6 +104,7 @@ class ProbeStage:
             "stage": plan.name,
             "kind": config.kind,
             "teacher": config.teacher.model_dump(mode="json"),
+            "prompt": config.prompt.resolved("reasoning" if is_served(config.teacher) else "plain"),
             "share": config.share,
             "max": config.max,
             "seed": plan.seed,
@@ -108,15 +121,16 @@ class ProbeStage:
         if not teacher.info.continues:
             raise RecipeError(f"stages.{config['stage']}: {_CANNOT.format(teacher.info.name)}")
         traces = list(_drawn(config, inputs, teacher.info.name))
-        cases = [case for trace in traces if (case := _case(config, inputs, trace, teacher.info))]
+        prompter = Prompter(config["prompt"], inputs.chunk.facts.get("instruction", ""))
+        cases = [case for trace in traces if (case := _case(config, prompter, trace, teacher.info))]
         requests = [case.request for case in cases]
-        answers = asyncio.run(complete(teacher, requests, _answered(inputs, cases), journal))
-        rows = [_row(case, teacher.info, answers) for case in cases]
+        asked = ask(teacher, requests, _known(inputs, cases, teacher.info), journal)
+        rows = [_row(case, teacher.info, asked) for case in cases]
         counts = Counter({"probed": len(rows), "not_probed": len(traces) - len(rows)})
         counts.update(row.outcome for row in rows)
         return Result(
             {"probes": table_of(rows, PROBE_SCHEMA)},
-            {name: counts[name] for name in ("probed", "not_probed", *OUTCOMES)},
+            {name: counts[name] for name in ("probed", "not_probed", *OUTCOMES)} | asked.spent,
             {"asked": _asked(inputs.chunk, config)},
         )
 
@@ -199,7 +213,7 @@ class _Case:
 
 
 def _case(
-    config: Mapping[str, Any], inputs: Inputs, trace: _Trace, teacher: TeacherInfo
+    config: Mapping[str, Any], prompter: Prompter, trace: _Trace, teacher: TeacherInfo
 ) -> _Case | None:
     """The trace, tampered with; None where that cannot be done."""
     problem, attempt, seed = trace.problem, trace.attempt, config["seed"]
@@ -207,7 +221,7 @@ def _case(
         problem,
         attempt.index,
         attempt_seed(seed, problem.id, f"{teacher.name}/probe/{config['kind']}", attempt.index),
-        user_turn(problem.statement, inputs.chunk.facts.get("instruction", "")),
+        prompter.messages(problem),
     )
     if config["kind"] == "truncate":
         prefix = truncated(attempt.text)
@@ -221,13 +235,15 @@ def _case(
 
 
 def _asked(chunk: Chunk, config: Mapping[str, Any]) -> str:
-    """All that an answer depends on but its prefix, by which it is found again (see _answered)."""
+    """All that an answer depends on but its prefix, by which it is found again (see _known)."""
     files = [o.sha256 for role in ("problems", "splits") for o in chunk.files.get(role, ())]
     instruction = chunk.facts.get("instruction", "")
-    return digest([files, config["teacher"], config["kind"], instruction, config["seed"]])
+    return digest(
+        [files, config["teacher"], config["prompt"], config["kind"], instruction, config["seed"]]
+    )
 
 
-def _answered(inputs: Inputs, cases: list[_Case]) -> Answers:
+def _known(inputs: Inputs, cases: list[_Case], teacher: TeacherInfo) -> dict[str, Answer]:
     """Answers from before a checker, a filter or the share changed: those to the same prefix."""
     columns = ["attempt_id", "prefix", "continuation"]
     before = {
@@ -235,22 +251,23 @@ def _answered(inputs: Inputs, cases: list[_Case]) -> Answers:
         for output in inputs.previous
         for row in inputs.home.read(output, columns).to_pylist()
     }
-    found: Answers = {}
+    found: dict[str, Answer] = {}
     for case in cases:
-        problem_id, index = case.request.problem.id, case.request.index
         said = before.get((case.trace.attempt.id, case.request.prefix))
         if said is not None:
-            found[problem_id, index] = Completion(problem_id, index, said)
+            completion = Completion(case.trace.problem.id, case.request.index, said)
+            request = request_digest(teacher, case.request)
+            found[request] = Answer(completion, request)
     return found
 
 
 # --- What came of it -----------------------------------------------------------------------------
 
 
-def _row(case: _Case, teacher: TeacherInfo, answers: Answers) -> Probe:
+def _row(case: _Case, teacher: TeacherInfo, asked: Asked) -> Probe:
     trace, request = case.trace, case.request
     problem, attempt = trace.problem, trace.attempt
-    said = answers[problem.id, request.index].text
+    said = asked.answers[problem.id, request.index].said.text
     told = replace(attempt, text=request.prefix + said)
     outcome, final_answer = outcome_of(problem, told, trace.verifier, trace.answer)
     return Probe(

@@ -18,10 +18,12 @@ from pydantic import Field
 
 from tracefactory.board import Board
 from tracefactory.errors import RecipeError
-from tracefactory.publish.release import release
+from tracefactory.publish.asked import public_asks
+from tracefactory.publish.release import Known, release
 from tracefactory.publish.rows import Settings as ShardSettings
 from tracefactory.publish.rows import content_digest, views
 from tracefactory.publish.stats import Measured, stats_of
+from tracefactory.publish.tried import tried
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
 from tracefactory.repeats import published
@@ -66,7 +68,7 @@ class Publish:
 
     kind: ClassVar[Kind] = "barrier"
     Config: ClassVar[type[StageConfig]] = PublishConfig
-    version = "1"
+    version = "2"
     publishes = True
     """Its outputs are written as they will be published, and the driver commits the release."""
     roles: tuple[str, ...] = ()
@@ -106,7 +108,7 @@ class Publish:
                     "stats": asdict(stats),
                 }
             ).decode()
-        counts = {role: table.num_rows for role, table in tables.items()}
+        counts = {role: table.num_rows for role, table in tables.items()} | tried(inputs)
         index: dict[str, pa.Table] = {}
         if any(published.FACT in chunk.facts for chunk in inputs.chunks):
             lines = {chunk.facts.get("instruction", "") for chunk in inputs.chunks}
@@ -145,8 +147,11 @@ def commit(recipe: Recipe, board: Board, name: str, home: Home) -> str:
     if sum(stage.kind == "source" for stage in board.stages()) > 1:
         _check_ids(plan, home)  # within one source, ids are distinct already
     totals = {stage: total.counts for stage, total in board.totals().items()}
-    read = board.inputs_read(), board.compared(), board.repeats()
-    return release(recipe, plan, config, totals, read, home)
+    teachers = {
+        name: public_asks(orjson.loads(asks)) for name, asks in sorted(board.teachers.items())
+    }
+    known = Known(board.inputs_read(), board.compared(), board.repeats(), teachers)
+    return release(recipe, plan, config, totals, known, home)
 
 
 def _check_ids(plan: Plan, home: Home) -> None:

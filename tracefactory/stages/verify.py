@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+import orjson
 import pyarrow as pa
 from pydantic import model_validator
 
+from tracefactory.rates import COUNTED
 from tracefactory.recipe.model import StageConfig
-from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
+from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, NOT_JUDGED, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.rows import only_ids, records
 from tracefactory.schemas.verdict import SOLVED_SCHEMA, VERDICT_SCHEMA, StepCounts, Verdict
@@ -57,7 +59,7 @@ class Verify:
 
     kind: ClassVar[Kind] = "chunk"
     Config: ClassVar[type[StageConfig]] = VerifyConfig
-    version = "1"
+    version = "2"
     judges = True
     """Its verdicts plan the rounds of a generate stage that samples until correct."""
     roles = ("verdicts", "solved")
@@ -115,6 +117,11 @@ class _Checker:
         if address not in self._resolved:
             self._resolved[address] = (resolve_verifier(address), versioned(address))
         verify, version = self._resolved[address]
+        if attempt.finish_reason in NOT_JUDGED:  # the server's doing, not the teacher's
+            evidence = orjson.dumps({"server": attempt.detail}).decode()
+            return Verdict(
+                attempt.id, "error", attempt.finish_reason, version, evidence=evidence
+            ), None
         if problem.id in self._skip:  # checking it killed the process: say so, and never try here
             return Verdict(attempt.id, "error", "quarantined", version), None
         try:
@@ -166,13 +173,16 @@ def _row(
 def _solved(rows: list[dict[str, Any]]) -> pa.Table:
     """All that a next round is planned from: new evidence for old verdicts costs no round."""
     correct: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     closed: set[str] = set()
     for row in rows:
         correct[row["problem_id"]] += row["status"] == "correct"
+        counted[row["problem_id"]] += row["status"] in COUNTED
         if row["reason"] == "quarantined":  # more attempts would only kill more checkers
             closed.add(row["problem_id"])
     plain = [
-        {"problem_id": i, "n_correct": n, "closed": i in closed} for i, n in sorted(correct.items())
+        {"problem_id": i, "n_correct": n, "n_counted": counted[i], "closed": i in closed}
+        for i, n in sorted(correct.items())
     ]
     return pa.Table.from_pylist(plain, schema=SOLVED_SCHEMA)
 

@@ -14,7 +14,9 @@ from tracefactory.store.commit import COMMITTED, MANIFEST, committed
 from tracefactory.store.files import TEMPORARY, sha256_of
 from tracefactory.store.home import RECEIPTS, Receipts
 
-_NOT_OUTPUTS = {"journal", "quarantine", "dataset", "dataset.next", "dataset.old", "plan", "proof"}
+_NOT_OUTPUTS = {
+    "journal", "quarantine", "dataset", "dataset.next", "dataset.old", "plan", "pilot", "proof",
+}  # fmt: skip
 
 
 @dataclass(slots=True)

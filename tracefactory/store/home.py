@@ -5,6 +5,7 @@ lock and writes receipts. Nothing here decides what to run.
 """
 
 import contextlib
+import glob
 import hashlib
 import time
 import uuid
@@ -18,6 +19,8 @@ import pyarrow as pa
 
 from tracefactory.errors import RecipeError
 from tracefactory.schemas.receipt import Output, Receipt
+from tracefactory.spending import Spending
+from tracefactory.store.beats import BEAT, DrainFile, Voice
 from tracefactory.store.commit import recover_commit
 from tracefactory.store.files import (
     parquet_bytes,
@@ -90,9 +93,9 @@ class Home:
                 return False
         return True
 
-    def journal(self, stem: str, key: str) -> "Journal":
-        """The journal of one unit of work; `key` keeps an edited recipe from old answers."""
-        return Journal(self.path / "journal", f"{stem}.{key[:12]}")
+    def journal(self, stem: str) -> "Journal":
+        """The journal of one slot, whatever its key: its records say what they answer."""
+        return Journal(self.path / "journal", stem)
 
 
 class Journal:
@@ -100,11 +103,16 @@ class Journal:
 
     Each attempt appends to a file of its own; all of them are replayed. Records carry a problem id
     and an attempt index, so the same answer found twice counts once: the first.
+
+    It is also how work and driver hear of each other while the work goes on (beats.py).
     """
 
     def __init__(self, folder: Path, stem: str) -> None:
         self.folder, self.stem = folder, stem
+        self._id = uuid.uuid4().hex[:8]
         self._log: Log | None = None
+        self._voice = Voice(folder / f"{stem}.{self._id}{BEAT}")
+        self._stop = DrainFile(folder)
 
     def replay(self) -> Iterator[Mapping[str, Any]]:
         """Good records of all earlier attempts, in a fixed order; damaged ones are left out."""
@@ -116,22 +124,33 @@ class Journal:
     def append(self, record: Mapping[str, Any]) -> None:
         """Keep one record: it survives kill -9 from here on (a power cut after the next sync)."""
         if self._log is None:
-            self._log = Log(self.folder / f"{self.stem}.{uuid.uuid4().hex[:8]}.log")
+            self._log = Log(self.folder / f"{self.stem}.{self._id}.log")
         self._log.append(record, sync=False)
+
+    def note(self, figures: Mapping[str, Any]) -> None:
+        """Tell the driver how far the work is; nothing is decided by it, and it cannot fail."""
+        self._voice.say(figures)
+
+    def draining(self) -> bool:
+        """Was the run asked to stop? Looks at the disk once a second at most."""
+        return self._stop.asked()
 
     def close(self) -> None:
         """Sync what was appended."""
+        self._voice.close()
         if self._log is not None:
             self._log.close()
             self._log = None
 
     def remove(self) -> None:
         """Delete all files of this journal: its receipt is written."""
-        for path in self._files():
+        for path in (*self._files(), *self._files(BEAT)):
             path.unlink(missing_ok=True)
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob(f"{self.stem}.*.log"))
+    def _files(self, suffix: str = ".log") -> list[Path]:
+        """Not those of a longer stem: what follows this one is the attempt's id alone."""
+        start = f"{glob.escape(self.stem)}."
+        return sorted(self.folder.glob(start + "[0-9a-f]" * len(self._id) + suffix))
 
 
 class Receipts:
@@ -143,12 +162,15 @@ class Receipts:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged: list[Damage] = []
+        self.spending = Spending()
+        """Of all lines, also those that a newer one of their slot has replaced."""
         self._at: dict[str, int] = {}
         for line in replay(path):
             if isinstance(line, Damage):
                 self.damaged.append(line)
             elif "slot" in line.data:
                 self._at[str(line.data["slot"])] = line.offset
+                self.spending.receipt(line.data)
 
     def get(self, slot: str) -> Receipt | None:
         """The newest receipt of a slot, or None."""
@@ -170,9 +192,10 @@ class Receipts:
             if receipt is not None:
                 yield receipt
 
-    def remember(self, slot: str, offset: int) -> None:
-        """Note where the driver has just written the receipt of a slot."""
-        self._at[slot] = offset
+    def remember(self, line: Mapping[str, Any], offset: int) -> None:
+        """Note where the driver has just written a receipt."""
+        self._at[str(line["slot"])] = offset
+        self.spending.receipt(line)
 
 
 class RunFolder:
@@ -217,7 +240,8 @@ class RunFolder:
             ResourceError: disk full.
         """
         self.lock.check()
-        self.receipts.remember(receipt.slot, self._log.append(receipt.to_json()))
+        line = receipt.to_json()
+        self.receipts.remember(line, self._log.append(line))
 
     def event(self, kind: str, **data: object) -> None:
         """Note something for people: never read back by the engine, not synced."""

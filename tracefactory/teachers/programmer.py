@@ -60,7 +60,7 @@ class Programmer(WrittenTeacher):
     """Solves problems of `small_programs`, by their parameters in `Problem.origin`."""
 
     def __init__(self, config: ProgrammerConfig) -> None:
-        super().__init__("programmer", VERSION)
+        super().__init__("programmer", VERSION, config)
         self.config = config
 
     def write(self, problem: Problem, seed: int) -> str:

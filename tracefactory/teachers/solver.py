@@ -47,7 +47,7 @@ class Solver(WrittenTeacher):
     """Solves problems of our families, by their parameters in `Problem.origin`."""
 
     def __init__(self, config: SolverConfig) -> None:
-        super().__init__("solver", VERSION, continues=True)
+        super().__init__("solver", VERSION, config, continues=True)
         self.config = config
 
     def write(self, problem: Problem, seed: int) -> str:

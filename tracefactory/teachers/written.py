@@ -3,11 +3,11 @@
 Not here: what they write (solver.py, programmer.py).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated
 
 import orjson
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tracefactory.errors import RecipeError
 from tracefactory.schemas.problem import Problem
@@ -20,16 +20,19 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 class WrittenTeacher:
     """A teacher whose texts are a function of problem and seed."""
 
-    def __init__(self, name: str, version: str, *, continues: bool = False) -> None:
+    def __init__(
+        self, name: str, version: str, asks: BaseModel, *, continues: bool = False
+    ) -> None:
         self.info = TeacherInfo(
             name=name,
             revision=f"program:tracefactory.teachers.{name}@{version}",
             license="Apache-2.0",
             paid=False,
             continues=continues,
+            asks=asks.model_dump(mode="json"),
         )
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Completion]:
+    async def complete(self, requests: Iterable[Request]) -> AsyncIterator[Completion]:
         """Answer the requests in order.
 
         Raises:

@@ -1,0 +1,1 @@
+"""A server of answers that this process starts, watches and owns to its end."""
