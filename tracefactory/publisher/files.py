@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 from tracefactory.errors import RecipeError, ResourceError
 from tracefactory.publisher.head import Head, head_of
-from tracefactory.publisher.rows import rows_name
 from tracefactory.publisher.settle import Settled
 from tracefactory.publisher.store_of import Store
 from tracefactory.publisher.target import Moved, Outgoing, Show
@@ -87,7 +86,8 @@ class Files:
         for shard in outgoing.shards:
             path = shard.stats.path
             self._put(folder, path, shard.source, shard.stats.file_sha256)
-            self._put(folder, rows_name(path), shard.rows, shard.rows_sha256)
+            for name, file in shard.beside.items():
+                self._put(folder, name, file.source, file.sha256)
         for path, data in outgoing.texts.items():
             self._show.at(f"send {path}")
             self._store.write(f"{folder}/{path}", data)

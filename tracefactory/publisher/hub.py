@@ -16,7 +16,6 @@ from tracefactory.errors import FactoryError, RecipeError, ResourceError
 from tracefactory.publisher.head import Head, head_of
 from tracefactory.publisher.hub_place import HubPlace
 from tracefactory.publisher.retry import CONFLICT, PASSING, causes, retried
-from tracefactory.publisher.rows import rows_name
 from tracefactory.publisher.settle import Settled
 from tracefactory.publisher.target import Moved, Outgoing, Show
 from tracefactory.publisher.watchdog import watched
@@ -184,15 +183,13 @@ class Hub:
     # --- sending ----------------------------------------------------------------------------
 
     def upload(self, shard: Settled) -> None:
-        """Send a shard and the list of its rows ahead."""
-        if shard.source is not None and shard.rows is not None:
+        """Send a shard and what goes with it ahead."""
+        shards = [(shard.stats.path, shard.source, shard.stats.file_sha256)]
+        beside = [(name, file.source, file.sha256) for name, file in shard.beside.items()]
+        new = {n: (path, sha256) for n, path, sha256 in shards + beside if path is not None}
+        if new:
             self._create()
-            self._ahead(
-                {
-                    shard.stats.path: (shard.source, shard.stats.file_sha256),
-                    rows_name(shard.stats.path): (shard.rows, shard.rows_sha256),
-                }
-            )
+            self._ahead(new)
 
     def _create(self) -> None:
         if self._parent is not None:

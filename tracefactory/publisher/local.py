@@ -4,6 +4,7 @@ Nothing is taken on trust: a shard's bytes are compared with its record before t
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class Local:
     folder: Path
     manifest: Manifest
     shards: tuple[ShardStats, ...]
+    sums: Mapping[str, str]
+    """sha256 by path, of every file."""
 
     def checked(self, shard: ShardStats) -> Path:
         """The shard's file.
@@ -30,11 +33,22 @@ class Local:
         Raises:
             IntegrityError: it is missing, or not what its record says.
         """
-        path = self.folder / shard.path
-        if not path.is_file() or sha256_of(path) != shard.file_sha256:
+        return self._same(shard.path, shard.file_sha256)
+
+    def beside(self, name: str) -> Path:
+        """A file beside the shards.
+
+        Raises:
+            IntegrityError: it is missing, or not what SHA256SUMS says.
+        """
+        return self._same(name, self.sums.get(name, "none"))
+
+    def _same(self, name: str, sha256: str) -> Path:
+        path = self.folder / name
+        if not path.is_file() or sha256_of(path) != sha256:
             raise IntegrityError(
-                f"{path} is not the file that the manifest names (sha256 {shard.file_sha256}); "
-                "nothing of it was published. Run the recipe again: it puts the dataset right."
+                f"{path} is not the file that the release names (sha256 {sha256}); nothing of it "
+                "was published. Run the recipe again: it puts the dataset right."
             )
         return path
 
@@ -96,7 +110,7 @@ def open_local(place: Path) -> Local:
             f"{folder} is of another build of tracefactory ({data.get('tracefactory')}: "
             f"{str(error)[:200]}); run its recipe again"
         ) from error
-    return Local(folder, manifest, tuple(shards))
+    return Local(folder, manifest, tuple(shards), sums)
 
 
 def _checked_text(folder: Path, name: str, sums: dict[str, str]) -> dict[str, object]:

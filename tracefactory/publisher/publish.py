@@ -14,10 +14,10 @@ from tracefactory.publish.release import SUMS, over_shards, texts
 from tracefactory.publisher.drawn import drawn_from
 from tracefactory.publisher.head import Head
 from tracefactory.publisher.local import Local, open_local, sums_of
-from tracefactory.publisher.rows import rows_name
 from tracefactory.publisher.scratch import scratch
-from tracefactory.publisher.settle import Settled, settle
+from tracefactory.publisher.settle import Settled, has_index, settle
 from tracefactory.publisher.target import Outgoing, Show, Target
+from tracefactory.repeats import published
 from tracefactory.schemas.manifest import Manifest
 from tracefactory.store.commit import MANIFEST
 
@@ -143,16 +143,18 @@ def check_licence(manifest: Manifest) -> None:
 def _texts(
     local: Local, head: Head | None, shards: Sequence[Settled], key: Path | None, work: Path
 ) -> dict[str, bytes] | None:
-    """Every file that is no shard and no list of rows; None: all is published already."""
+    """Every file that is no shard and goes with none; None: all is published already."""
     stats = [shard.stats for shard in shards]
-    extra = {rows_name(shard.stats.path): shard.rows_sha256 for shard in shards}
+    extra = {name: file.sha256 for shard in shards for name, file in shard.beside.items()}
+    more = {published.SPEC: published.spec_bytes()} if has_index(local) else {}
+    extra |= {name: hashlib.sha256(data).hexdigest() for name, data in more.items()}
     if head is not None and all(shard.source is None for shard in shards):
         same = over_shards(local.manifest, stats, head.says.get("parent_release"))
         alike = _plain(same) == head.says and _alike(texts(same, stats, (), extra), head)
         if alike and (key is None or _signed_by(key, head, same)):
             return None
     manifest = over_shards(local.manifest, stats, head.sha256 if head else None)
-    files = texts(manifest, stats, drawn_from(local, head, shards, manifest, work), extra)
+    files = texts(manifest, stats, drawn_from(local, head, shards, manifest, work), extra) | more
     if key is not None:
         from tracefactory.publish.attestation import sign
 
@@ -232,7 +234,8 @@ def _outcome(
         name = f"{shard.stats.config}/{shard.stats.split}"
         rows[name] = rows.get(name, 0) + shard.stats.rows
     new = [shard for shard in shards if shard.source is not None]
-    lists = [shard.rows.stat().st_size for shard in shards if shard.rows is not None]
+    beside = [file.source for shard in shards for file in shard.beside.values()]
+    sizes = [source.stat().st_size for source in beside if source is not None]
     shard_bytes = sum(shard.stats.bytes for shard in new)
     return Outcome(
         target=target.name,
@@ -243,8 +246,8 @@ def _outcome(
         rows=rows,
         new_shards=len(new),
         kept_shards=len(shards) - len(new),
-        sent_files=len(new) + len(lists) + len(sent),
-        sent_bytes=shard_bytes + sum(lists) + sum(sent.values()),
+        sent_files=len(new) + len(sizes) + len(sent),
+        sent_bytes=shard_bytes + sum(sizes) + sum(sent.values()),
         kept_bytes=sum(s.stats.bytes for s in shards if s.source is None),
         shard_bytes=shard_bytes,
         gone=tuple(gone),

@@ -8,7 +8,8 @@ So a shard's bytes change only when its rows do, however the local shards are cu
 published, shards are sent as they are.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +22,19 @@ from tracefactory.publisher.index import Index
 from tracefactory.publisher.local import Local
 from tracefactory.publisher.rows import rows_name, rows_of
 from tracefactory.publisher.verdicts import ALL_IN_COLUMNS, can_be_counted, run_of, verdicts
+from tracefactory.repeats.published import SPEC, TURNS, index_of, instructions_of, names_of
+from tracefactory.repeats.published import spec_bytes as definition
 from tracefactory.schemas.manifest import ShardStats
 from tracefactory.store.files import parquet_bytes, sha256_of, write_new
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file that goes with a shard: the list of its rows, its index."""
+
+    source: Path | None
+    """None: it is at the target already."""
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +44,21 @@ class Settled:
     stats: ShardStats
     source: Path | None
     """Its file; None: it is at the target already."""
-    rows: Path | None
-    """The list of its rows; None: at the target already."""
-    rows_sha256: str
+    beside: Mapping[str, Beside]
+    """What goes with it, by path."""
 
 
 Group = tuple[str, str]
+
+
+DEFINITION = hashlib.sha256(definition()).hexdigest()
+"""sha256 of the definition by which indexes are made here."""
+
+
+def has_index(local: Local, shard: ShardStats | None = None) -> bool:
+    """Does the release have an index, and this shard a part in it?"""
+    wanted = shard is None or shard.config in TURNS.values()
+    return wanted and SPEC in local.sums
 
 
 def group_of(shard: ShardStats) -> Group:
@@ -153,11 +174,41 @@ class _Split:
         return self._new(written.stats, written.path, written.rows)
 
     def _new(self, shard: ShardStats, source: Path, rows: pa.Table) -> Settled:
-        path = self._work / rows_name(shard.path)
+        listed = {rows_name(shard.path): self._written_down(rows_name(shard.path), rows)}
+        return Settled(shard, source, listed | self._indexed(shard, source))
+
+    def _written_down(self, name: str, table: pa.Table) -> Beside:
+        path = self._work / name
         with written(path, TEMPORARY_ADVICE):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_new(path, parquet_bytes(rows, published=True))
-        return Settled(shard, source, path, sha256_of(path))
+            write_new(path, parquet_bytes(table, published=True))
+        return Beside(path, sha256_of(path))
+
+    def _indexed(self, shard: ShardStats, file: Path) -> dict[str, Beside]:
+        """The index of a shard that lies here, where the release has one."""
+        if not has_index(self._local, shard):
+            return {}
+        names = names_of(shard.path)
+        if file == self._local.folder / shard.path and self._local.sums[SPEC] == DEFINITION:
+            return {name: Beside(self._local.beside(name), self._local.sums[name])
+                    for name in names}  # fmt: skip
+        lines = instructions_of(self._local.manifest.recipe)
+        tables = index_of(file, shard.config, lines)
+        return {n: self._written_down(n, table) for n, table in zip(names, tables, strict=True)}
+
+    def _index_there(self, shard: ShardStats) -> dict[str, Beside] | None:
+        """The index of a published shard; None: it is not to be had."""
+        assert self._head is not None
+        if not has_index(self._local, shard):
+            return {}
+        place, sums = self._head.place, self._head.sums
+        names = names_of(shard.path)
+        if sums.get(SPEC) == DEFINITION and all(
+            name in sums and place.has(name, sums[name]) for name in names
+        ):
+            return {name: Beside(None, sums[name]) for name in names}
+        file = place.fetch(shard.path)  # published without an index, or with another
+        return None if file is None else self._indexed(shard, file)
 
     def _kept(self, shard: ShardStats) -> Settled | None:
         """The published shard, if it is there as its record says and its rows are listed."""
@@ -166,7 +217,10 @@ class _Split:
         listed = self._head.sums.get(name)
         if listed is None or not place.holds(shard) or not place.has(name, listed):
             return None
-        return Settled(shard, None, None, listed)
+        index = self._index_there(shard)
+        return None if index is None else Settled(
+            shard, None, {name: Beside(None, listed)} | index
+        )  # fmt: skip
 
     def _fits(self, shard: ShardStats) -> bool:
         """Would its columns go with those of the local shards?"""

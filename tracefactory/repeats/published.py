@@ -143,6 +143,17 @@ def instructions_of(recipe: Mapping[str, Any]) -> list[str]:
     return sorted(line for line in lines if isinstance(line, str) and line)
 
 
+def index_of(path: Path, config: str, instructions: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """The index of a shard that lies here, made of its file: rows, and bands."""
+    parts = list(_read_in_parts(path, config, instructions))
+    if not parts:
+        return ROWS_SCHEMA.empty_table(), BANDS_SCHEMA.empty_table()
+    bands = pa.concat_tables([part[1] for part in parts])
+    rows = pa.concat_tables([part[0] for part in parts]).combine_chunks()
+    order = np.lexsort((bands.column("row").to_numpy(), _numbers(bands, "hash")))
+    return rows, bands.take(pa.array(order)).combine_chunks()
+
+
 # --- Read ----------------------------------------------------------------------------------------
 
 _HUB = re.compile(r"hf://(?:datasets/)?([^/@]+/[^/@]+)(?:@([^/]+))?/?")
@@ -351,10 +362,7 @@ def _tables(
     path = release.file(shard["path"])
     if path is None:
         raise IntegrityError(f"against: {release.place} has no {shard['path']}")
-    tables = list(_read_in_parts(path, shard["config"], config["instructions"]))
-    rows = pa.concat_tables([part[0] for part in tables]) if tables else ROWS_SCHEMA.empty_table()
-    bands = pa.concat_tables([p[1] for p in tables]) if tables else BANDS_SCHEMA.empty_table()
-    return rows, bands
+    return index_of(path, shard["config"], config["instructions"])
 
 
 def _read_in_parts(
