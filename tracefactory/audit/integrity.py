@@ -17,6 +17,7 @@ from tracefactory.audit.by_recipe import by_recipe_faults
 from tracefactory.audit.crew import Job, ends
 from tracefactory.audit.digests import digest_schema
 from tracefactory.audit.faults import Fault, short
+from tracefactory.audit.indexed import named_faults, same_definition
 from tracefactory.audit.outcome import Outcome
 from tracefactory.audit.recipe_says import RecipeSays
 from tracefactory.audit.records import Records
@@ -55,10 +56,14 @@ def integrity(
         made = f"{records.manifest.tracefactory}, schema {records.manifest.schema_version}"
         outcome.texts_made_again = False
         outcome.notes.append(f"made by tracefactory {short(made)}: card and report not made again")
+    outcome.faults += named_faults(records, sums)
+    indexed = same_definition(root)
+    if indexed is False:
+        outcome.notes.append("its index is of another definition: not made again")
     outcome.files, outcome.shards = len(sums), len(records.shards)
     run_seed = records.manifest.seed if says.generated else None
     orders = [
-        ShardOrder(str(root), r, outcome.seed, key, says.instructions, run_seed)
+        ShardOrder(str(root), r, outcome.seed, key, says.instructions, run_seed, bool(indexed))
         for r in records.shards
     ]
     parts: list[pl.DataFrame] = []

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from tracefactory.audit.digests import Making, RowFaults, digest_of, digest_schema
 from tracefactory.audit.faults import Fault, differences, short
+from tracefactory.audit.indexed import has_part, part_faults
 from tracefactory.audit.inside import Unsafe, path_of
 from tracefactory.publish.rows import content_digest
 from tracefactory.publish.stats import Measured, stats_of
@@ -58,6 +59,8 @@ class ShardOrder:
     instructions: tuple[str, ...]
     run_seed: int | None = None
     """The recipe's; see Making."""
+    indexed: bool = False
+    """Has the release an index of this program's definition?"""
 
 
 class ShardFindings(NamedTuple):
@@ -85,6 +88,8 @@ def read_shard(order: ShardOrder) -> ShardFindings:
                 return ShardFindings([*faults, *wrong], None)
             found = _content(file, order)
         wrong += _listing(path, order)
+        if order.indexed and has_part(record):
+            wrong += part_faults(Path(order.root), record, path, order.instructions)
     except Exception as error:  # whatever a reader raises on a file made by somebody else
         said = short(f"{type(error).__name__}: {error}")
         return ShardFindings([*faults, Fault("unreadable", record.path, said, "Parquet")], None)

@@ -20,13 +20,14 @@ from tracefactory.audit.recipe_says import RecipeSays
 from tracefactory.audit.records import Records
 from tracefactory.publish.attestation import NAME as ATTESTATION
 from tracefactory.publish.release import SUMS, configs_of, record_name
+from tracefactory.repeats.published import FOLDER
 from tracefactory.schemas.manifest import SCHEMA_VERSION
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import digest
 
 TABLE = "manifest/shards.parquet"
 ROWS = "manifest/rows/"
-INDEX = "index/"
+INDEX = f"{FOLDER}/"
 FREE = frozenset({SUMS, ATTESTATION, ".gitattributes"})
 """Files that SHA256SUMS cannot or need not name."""
 
