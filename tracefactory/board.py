@@ -51,6 +51,7 @@ def _is_local(key: str, value: object) -> bool:
 
 
 Lookup = Callable[[str], Receipt | None]
+History = Callable[[str], Iterable[Receipt]]
 """The newest receipt of a slot."""
 
 
@@ -118,7 +119,7 @@ class Board:
         *,
         rerun: Callable[[Receipt], bool] = lambda receipt: False,
         note_reused: Callable[[str], None] = lambda slot: None,
-        elsewhere: Lookup = lambda slot: None,
+        history: History = lambda slot: (),
         anew: Container[str] = (),
     ) -> None:
         """Set up the stages.
@@ -130,14 +131,15 @@ class Board:
             home: to see whether outputs are there.
             rerun: receipts that are not to be reused (`--force`, `--retry`).
             note_reused: told the slot of every receipt that is reused.
-            elsewhere: a receipt of another run of the recipe, whose answers can be used again.
+            history: all receipts of a slot, of former recipes and other runs, whose answers can be
+                used again.
             anew: stages for which no answer is to be used again (`--force`).
 
         Raises:
             RecipeError: a stage that needs a judge has none, or several.
         """
         self._lookup, self._home, self._rerun = lookup, home, rerun
-        self._note_reused, self._elsewhere, self._anew = note_reused, elsewhere, anew
+        self._note_reused, self._history, self._anew = note_reused, history, anew
         self._nodes: dict[str, Node] = {}
         identity = recipe_id(recipe)
         for name in recipe.order():
@@ -250,7 +252,10 @@ class Board:
         return replace(task, previous=self._previous(task, order.asked)) if order.asked else task
 
     def _previous(self, task: Task, asked: str) -> tuple[Output, ...]:
-        """Outputs of the slot's receipts, when only what they were asked for has changed."""
+        """Outputs of the slot's receipts, when only what they were asked for has changed.
+
+        All receipts that it ever had: an edit that is taken back pays for nothing.
+        """
         if task.stage in self._anew:
             return ()
         # An edit of how many attempts there are moves them to other rounds of the same chunk.
@@ -259,9 +264,8 @@ class Board:
         return tuple(
             output
             for slot in slots
-            for old in (self._lookup(slot), self._elsewhere(slot))
-            if old is not None
-            and old.facts.get("asked") == asked
+            for old in self._history(slot)
+            if old.facts.get("asked") == asked
             and old.parts.get("use") == task.use
             and old.parts.get("version") == task.version
             and self._home.present(old)

@@ -7,7 +7,7 @@ at any time, run it again, and it goes on from the receipts.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +45,8 @@ class Options:
     """Stages whose receipts of earlier runs are not reused."""
     retry_quarantined: bool = False
     """Are chunks with quarantined problems tried again?"""
+    retry_unanswered: bool = False
+    """Are requests asked again that were refused, or failed each time?"""
     max_failed: int = 0
     """Quarantined problems and given-up chunks with which a run still ends well."""
     limits: Limits = NO_LIMITS
@@ -261,12 +263,13 @@ class GivenUp(FactoryError):
 
 def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
     """The board of a recipe over a run folder's receipts."""
-    epoch_start = folder.lock.holder.since
+    since = folder.force(options.force)
 
     def rerun(receipt: Receipt) -> bool:
         stage = receipt.slot.partition("/")[0]
-        forced = stage in options.force and receipt.started < epoch_start
-        return forced or (options.retry_quarantined and bool(receipt.quarantined))
+        forced = stage in since and receipt.started < since[stage]
+        unanswered = options.retry_unanswered and n_unanswered(receipt.counts) > 0
+        return forced or unanswered or (options.retry_quarantined and bool(receipt.quarantined))
 
     _remove_counted(folder)
     stages = {name: load_stage(config.use) for name, config in recipe.stages.items()}
@@ -278,7 +281,7 @@ def make_board(recipe: Recipe, folder: RunFolder, options: Options) -> Board:
             )
     board = Board(
         recipe, stages, folder.receipts.get, folder.home, rerun=rerun,
-        elsewhere=_other_run(folder, options), anew=options.force,
+        history=_history(folder, options), anew=options.force,
     )  # fmt: skip
     _check_order(recipe, stages)
     return board
@@ -295,22 +298,21 @@ def _remove_counted(folder: RunFolder) -> None:
             folder.home.journal(stem).remove()
 
 
-def _other_run(folder: RunFolder, options: Options) -> Callable[[str], Receipt | None]:
-    """Receipts of the pilot, for the run; of the run, for its pilot. Neither pays the other's."""
+def _history(folder: RunFolder, options: Options) -> Callable[[str], Iterable[Receipt]]:
+    """Receipts of the run and of its pilot: neither pays for what the other has."""
     place = PILOT if options.pilot is None else ".."
     path = folder.path / place / RECEIPTS
     if not path.exists() or (options.pilot is not None and folder.path.name != PILOT):
-        return lambda slot: None
+        return folder.receipts.every
     there = Receipts(path)
 
-    def elsewhere(slot: str) -> Receipt | None:
-        receipt = there.get(slot)
-        if receipt is None:
-            return None
-        outputs = (replace(o, name=f"{place}/{o.name}") for o in receipt.outputs)
-        return replace(receipt, outputs=tuple(outputs))
+    def history(slot: str) -> Iterator[Receipt]:
+        yield from folder.receipts.every(slot)
+        for receipt in there.every(slot):
+            outputs = (replace(o, name=f"{place}/{o.name}") for o in receipt.outputs)
+            yield replace(receipt, outputs=tuple(outputs))
 
-    return elsewhere
+    return history
 
 
 def _check_order(recipe: Recipe, stages: Mapping[str, Any]) -> None:
@@ -399,10 +401,24 @@ def run(
     for name, config in recipe.stages.items():
         if publishes(load_stage(config.use)):
             manifest = commit(recipe, board, name, folder.home)
-    failed = (*board.quarantined, *driver.given_up)
+    folder.forget_force()
+    failed = (*board.quarantined, *driver.given_up, *_mute(recipe, board))
     folder.event("end", failed=len(failed))
     code = Exit.QUARANTINED if len(failed) > options.max_failed else Exit.DONE
     return Outcome(code, board, manifest, failed, ledger, "", pilot)
+
+
+def n_unanswered(counts: Mapping[str, int]) -> int:
+    """Requests to which there is no answer, by the counts of a receipt or a stage."""
+    return counts.get("refused", 0) + counts.get("failed", 0)
+
+
+def _mute(recipe: Recipe, board: Board) -> Iterator[str]:
+    """Stages that asked, and got no answer to anything: that is no outcome of single requests."""
+    for name, total in board.totals().items():
+        n = n_unanswered(total.counts)
+        if recipe.stages[name].use == "generate" and n and n == total.counts.get("attempts"):
+            yield f"{name}: the server answered none of {n} requests"
 
 
 @contextmanager

@@ -327,7 +327,7 @@ WRONG = [
         "'--workers': Input should be a valid integer",
     ),
     (["run", "quickstart", "--force", "nothing"], "problems, attempts, verdicts"),
-    (["run", "quickstart", "--retry", "all"], "--retry quarantined"),
+    (["run", "quickstart", "--retry", "all"], "quarantined or unanswered"),
     (["run", "quickstart", "--set", "seed"], "seed"),
     (["run", "quickstart", "--set", "stages.kept.kep=1"], "did you mean 'keep'?"),
 ]

@@ -164,6 +164,23 @@ def test_asked_to_stop_a_paid_chunk_sends_nothing_more(place, words):
     check_told(folder, log)
 
 
+def test_an_interrupted_force_goes_on_and_the_next_one_begins_anew(place):
+    recipe, folder, log, env = place
+    run(recipe, folder, "--inline", env=env)
+    n = sum(sent(log).values())
+    words = ("--inline", "--force", "attempts")
+    with started(recipe, folder, *words, env={**env, "ENGINE_MS": "40"}) as live:
+        assert live.until(lambda: sum(sent(log).values()) >= n + 45)
+        live.signal(signal.SIGTERM)
+        assert live.wait(60) == 130, live.text()
+    assert n + 45 <= sum(sent(log).values()) < 2 * n
+    run(recipe, folder, *words, env=env)
+    assert set(sent(log).values()) == {2}
+    check_told(folder, log)
+    run(recipe, folder, *words, env=env)
+    assert set(sent(log).values()) == {3}
+
+
 def test_a_kill_costs_only_what_was_under_way_and_the_sums_know_the_rest(place):
     recipe, folder, log, env = place
     with started(recipe, folder, "--workers", "1", env={**env, "ENGINE_MS": "100"}) as live:

@@ -133,8 +133,10 @@ def test_more_problems_ask_only_for_themselves(server, folder):
     assert asked(server, recipe(server, COUNT + 20), folder) == 20
 
 
+@pytest.mark.parametrize("usage", ["right", "absent"])
 @pytest.mark.parametrize("continues", [True, False])
-def test_more_max_tokens_only_go_on_with_what_was_cut_off(server, tmp_path, continues):
+def test_more_max_tokens_only_go_on_with_what_was_cut_off(server, tmp_path, continues, usage):
+    server.control(usage=usage)
     data = recipe(server, 30, continues=continues, max_continuations=0)
     run_here(data, tmp_path / "whole")
     short = altered(data, "teacher.sampling", {"max_tokens": 14})
@@ -153,8 +155,10 @@ def test_more_max_tokens_only_go_on_with_what_was_cut_off(server, tmp_path, cont
     assert all(second[name] == row for name, row in first.items() if name not in cut)
 
 
-def test_going_back_to_an_earlier_setting_is_another_question(server, folder):
-    """Answers of the last run are known, and no others: what is not kept cannot be used again."""
+def test_going_back_to_an_earlier_setting_pays_nothing(server, folder):
+    before = texts(folder)
     warm = altered(recipe(server, COUNT), "teacher.sampling.temperature", 0.5)
     assert asked(server, warm, folder) == COUNT
-    assert asked(server, recipe(server, COUNT), folder) == COUNT
+    assert asked(server, recipe(server, COUNT), folder) == 0
+    assert texts(folder) == before
+    assert asked(server, warm, folder) == 0

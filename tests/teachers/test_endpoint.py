@@ -7,6 +7,7 @@ import pytest
 from fake_server import fake_server
 from served_parts import config, gathered, request
 
+from tracefactory.errors import ResourceError
 from tracefactory.teachers.contract import TeacherError
 from tracefactory.teachers.remote.channel import Place
 from tracefactory.teachers.remote.endpoint import Endpoint
@@ -85,6 +86,35 @@ def test_failures_that_somebody_sees_to_count_nowhere(server):
     assert all(error.status == 500 for error in told)
     assert {completion.finish_reason for completion in done} == {"stop"}
     assert news == []
+
+
+def test_few_of_many_that_fail_to_the_last_are_given_up_and_not_the_server(tmp_path):
+    """More than can be told apart at once from a server that is ill."""
+    poison = [f"What is {n}+1?" for n in range(8)]
+    with fake_server(uds=str(tmp_path / "s"), poison=poison) as server:
+        place = Place("http://engine/v1", unix_socket=server.uds, cap=8, give_up_s=2.0)
+        asks = Endpoint(place).ask([request(n) for n in range(400)], WIRE)
+        done = asyncio.run(gathered(asks))
+    failed = {c.problem_id for c in done if c.finish_reason == "failed"}
+    assert failed == {f"p{n}" for n in range(8)}
+    assert len(done) == 400
+
+
+def test_what_hangs_while_all_else_fails_does_not_hang_the_run(tmp_path):
+    with fake_server(uds=str(tmp_path / "s"), stall=1.0) as server:
+        place = Place("http://engine/v1", unix_socket=server.uds, cap=8, give_up_s=0.5)
+        endpoint = Endpoint(place)
+
+        async def through():
+            hung = asyncio.create_task(gathered(endpoint.ask([request(1)], WIRE)))
+            while not endpoint.in_flight:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(server.control, stall=0.0, error=1.0)
+            others = asyncio.create_task(gathered(endpoint.ask([request(2), request(3)], WIRE)))
+            return await asyncio.gather(hung, others, return_exceptions=True)
+
+        for raised in asyncio.run(asyncio.wait_for(through(), 60)):
+            assert isinstance(raised, ResourceError)
 
 
 def test_the_server_may_move_to_another_socket(server, tmp_path):

@@ -127,6 +127,13 @@ def test_a_server_that_hangs_is_killed(ask):
     assert gone(ask.lives()[0])
 
 
+def test_it_is_watched_as_whoever_came_last_wants_it(ask):
+    ask("hang:25", "well", n=5)
+    found = ask("hang:25", "well", stall_s=0.5)
+    assert sorted(one.index for one in found) == list(range(60))
+    assert any("gave no token for 0.5 s" in line for line in ask.news)
+
+
 def test_one_that_never_starts_is_told_with_its_own_words(ask):
     with pytest.raises(ResourceError, match="there is no such option"):
         ask("refuse")

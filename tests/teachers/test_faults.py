@@ -153,6 +153,27 @@ def test_a_refused_request_is_a_row_with_the_servers_words(tmp_path, status):
     assert all(words in row["detail"] for row in refused)
 
 
+def test_a_server_that_refuses_everything_has_the_run_end_in_words(tmp_path):
+    with fake_server(refuse=["mod"], refuse_words="no such voice") as server:
+        data = recipe(server, 30)
+        said = run_command(data, tmp_path / "run", code=3)
+        assert "attempts: the server answered none of 30 requests" in said
+        assert "no such voice" in said
+        assert "--retry unanswered" in said
+        server.control(refuse=["mod 7."])
+        server.reset()
+        run_command(data, tmp_path / "run", code=3)
+        assert server.seen()["requests"] == 0, "nobody asked for that"
+        said = run_command(data, tmp_path / "run", "--retry", "unanswered")
+        assert server.seen()["requests"] == 30
+        refused = server.seen()["outcomes"]["400"]
+        assert f"{refused} of 30 requests have no answer" in said
+        server.control(refuse=[])
+        run_command(data, tmp_path / "run", "--retry", "unanswered")
+        assert server.seen()["requests"] == 30 + refused
+    all_right(tmp_path / "run", 30)
+
+
 def test_a_prompt_that_is_too_long_is_a_row_of_its_own(tmp_path):
     with fake_server(too_long=["mod 11."]) as server:
         run_here(recipe(server, 40), tmp_path / "run")

@@ -67,7 +67,11 @@ def run(
         typer.Option(metavar="STAGE", help="Do this stage again, whatever is there."),
     ] = None,
     retry: Annotated[
-        str | None, typer.Option(metavar="quarantined", help="Try quarantined problems again.")
+        str | None,
+        typer.Option(
+            metavar="quarantined|unanswered",
+            help="Try quarantined problems, or requests that a server refused or failed, again.",
+        ),
     ] = None,
     max_failed: Annotated[
         int,

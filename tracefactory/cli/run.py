@@ -20,16 +20,19 @@ from rich.table import Table
 from tracefactory.board import Board
 from tracefactory.cluster import DaskPool, InlinePool
 from tracefactory.errors import Exit, RecipeError
-from tracefactory.flow import Options, Outcome, Stop
+from tracefactory.flow import Options, Outcome, Stop, n_unanswered
 from tracefactory.flow import run as run_flow
 from tracefactory.ledger import Limits
 from tracefactory.progress import Progress
 from tracefactory.publish.tried import Effort, effort
 from tracefactory.rates import pass_at
 from tracefactory.recipe import Recipe, load_recipe
+from tracefactory.schemas.attempt import UNANSWERED
 from tracefactory.store.commit import MANIFEST
-from tracefactory.store.home import RunFolder
+from tracefactory.store.home import RECEIPTS, Home, Receipts, RunFolder
 from tracefactory.teachers.placing import engines_of, has_own_engine
+
+RETRIES = ("quarantined", "unanswered")
 
 
 def folder_of(recipe: Recipe, folder: Path | None) -> Path:
@@ -81,10 +84,12 @@ def run_command(
         raise RecipeError(
             f"--force {unknown[0]}: no such stage; there are {', '.join(recipe.stages)}"
         )
-    if retry not in (None, "quarantined"):
-        raise RecipeError(f"--retry {retry}: only `--retry quarantined` is known")
+    if retry not in (None, *RETRIES):
+        raise RecipeError(f"--retry {retry}: it is {' or '.join(RETRIES)}")
     console = Console(stderr=True, emoji=False)
-    options = Options(frozenset(force), retry == "quarantined", max_failed, limits)
+    options = Options(
+        frozenset(force), retry == "quarantined", retry == "unanswered", max_failed, limits
+    )
     stop, started = Stop(), time.monotonic()
     with signals(stop, console), RunFolder(folder_of(recipe, folder), takeover=takeover) as home:
         _greet(console, home)
@@ -142,7 +147,7 @@ _ROWS = {
     "sample": ("problems", "rejected"),
     "import": ("problems", "attempts", "rejected"),
     "split": ("held_out",),
-    "generate": ("attempts", "truncated"),
+    "generate": ("attempts", "truncated", "refused", "failed"),
     "verify": ("correct", "incorrect", "no_answer", "undecided", "bad_reference", "error"),
     "probe": ("moved", "stayed", "no_answer", "unclear", "not_probed"),
     "filter": ("kept", "dropped"),
@@ -185,10 +190,10 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
         last = stage
     console.print(table)
     for line in outcome.failed[:10]:
-        console.print(f"quarantined: {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"failed: {line}", highlight=False, markup=False, soft_wrap=True)
     words = {
         Exit.DONE: "done",
-        Exit.QUARANTINED: f"finished, {len(outcome.failed)} quarantined; see {folder}/quarantine",
+        Exit.QUARANTINED: f"finished, {len(outcome.failed)} failed; see {folder}/quarantine",
         Exit.INTERRUPTED: "interrupted; what is finished is kept, give the same command to go on",
     }
     if outcome.stopped:
@@ -209,6 +214,12 @@ def _show(console: Console, recipe: Recipe, folder: Path, outcome: Outcome, seco
 
 def closing(recipe: Recipe, folder: Path, outcome: Outcome) -> Iterator[str]:
     """What it has cost, what a verified trace took, and pass@k."""
+    for name, total in outcome.board.totals().items():
+        if n := n_unanswered(total.counts):
+            yield (
+                f"warning: {name}: {n:,} of {total.counts['attempts']:,} requests have no answer"
+                f"{_why(folder, name)}; `--retry unanswered` asks them again"
+            )
     if spent := outcome.ledger.total():
         yield f"spent on this folder so far: {spent.words()}"
     for found in efforts(recipe, outcome.board):
@@ -216,6 +227,19 @@ def closing(recipe: Recipe, folder: Path, outcome: Outcome) -> Iterator[str]:
     passed = pass_at(_solved(folder)) if outcome.manifest else []
     if passed:
         yield ", ".join(f"pass@{each.k} {100 * each.rate:.1f} %" for each in passed)
+
+
+def _why(folder: Path, stage: str) -> str:
+    """What a server said to a request that it did not answer."""
+    for receipt in Receipts(folder / RECEIPTS):
+        if not receipt.slot.startswith(f"{stage}/") or not n_unanswered(receipt.counts):
+            continue
+        for output in receipt.outputs:
+            rows = Home(folder).read(output, ["finish_reason", "detail"]).to_pylist()
+            for row in rows:
+                if row["finish_reason"] in UNANSWERED:
+                    return f": {row['detail'][:200]!r}"
+    return ""
 
 
 def efforts(recipe: Recipe, board: Board) -> list[Effort]:

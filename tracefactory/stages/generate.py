@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from tracefactory.audit.interval import wilson
 from tracefactory.recipe.model import Settings, StageConfig
-from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, Attempt
+from tracefactory.schemas.attempt import ATTEMPT_SCHEMA, UNANSWERED, Attempt
 from tracefactory.schemas.problem import PROBLEM_SCHEMA, Problem
 from tracefactory.schemas.receipt import Receipt
 from tracefactory.schemas.rows import only_ids, records, table_of
@@ -239,7 +239,9 @@ def _known(inputs: Inputs) -> dict[str, Answer]:
                 row.pop("request"),
                 row["detail"],
             )
-            found[request] = Answer(Completion(**row), request, parts, over=detail == SERVER_LIMIT)
+            if row["finish_reason"] not in UNANSWERED:  # the newest comes first
+                said = Completion(**row)
+                found.setdefault(request, Answer(said, request, parts, over=detail == SERVER_LIMIT))
     return found
 
 

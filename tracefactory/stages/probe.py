@@ -248,7 +248,7 @@ def _known(inputs: Inputs, cases: list[_Case], teacher: TeacherInfo) -> dict[str
     columns = ["attempt_id", "prefix", "continuation"]
     before = {
         (row["attempt_id"], row["prefix"]): row["continuation"]
-        for output in inputs.previous
+        for output in reversed(inputs.previous)  # of several, the newest
         for row in inputs.home.read(output, columns).to_pylist()
     }
     found: dict[str, Answer] = {}

@@ -34,6 +34,7 @@ from tracefactory.store.log import Damage, Log, read_at, replay
 RECEIPTS = "receipts.log"
 LOCK = "run.lock"
 EVENTS = "events.jsonl"
+FORCED = "forced.json"
 RECIPE = "recipe.resolved.json"
 
 
@@ -156,7 +157,7 @@ class Journal:
 class Receipts:
     """receipts.log: the newest receipt of each slot, found again from disk when asked for.
 
-    Keeps 8 bytes of position a slot in memory, not the receipt, so that a long run stays small.
+    Keeps positions in memory, not receipts, so that a long run stays small.
     """
 
     def __init__(self, path: Path) -> None:
@@ -165,18 +166,27 @@ class Receipts:
         self.spending = Spending()
         """Of all lines, also those that a newer one of their slot has replaced."""
         self._at: dict[str, int] = {}
+        self._replaced: dict[str, list[int]] = {}
         for line in replay(path):
             if isinstance(line, Damage):
                 self.damaged.append(line)
             elif "slot" in line.data:
-                self._at[str(line.data["slot"])] = line.offset
-                self.spending.receipt(line.data)
+                self.remember(line.data, line.offset)
 
     def get(self, slot: str) -> Receipt | None:
         """The newest receipt of a slot, or None."""
         offset = self._at.get(slot)
-        if offset is None:
-            return None
+        return None if offset is None else self._read(offset)
+
+    def every(self, slot: str) -> Iterator[Receipt]:
+        """All receipts that a slot ever had, the newest first."""
+        newest = [self._at[slot]] if slot in self._at else []
+        for offset in (*newest, *reversed(self._replaced.get(slot, ()))):
+            receipt = self._read(offset)
+            if receipt is not None:
+                yield receipt
+
+    def _read(self, offset: int) -> Receipt | None:
         try:
             return Receipt.from_json(read_at(self.path, offset))
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -193,8 +203,11 @@ class Receipts:
                 yield receipt
 
     def remember(self, line: Mapping[str, Any], offset: int) -> None:
-        """Note where the driver has just written a receipt."""
-        self._at[str(line["slot"])] = offset
+        """Note where a receipt stands."""
+        slot = str(line["slot"])
+        if slot in self._at:
+            self._replaced.setdefault(slot, []).append(self._at[slot])
+        self._at[slot] = offset
         self.spending.receipt(line)
 
 
@@ -253,6 +266,26 @@ class RunFolder:
         """Keep the resolved recipe beside the run."""
         pretty = orjson.dumps(recipe, option=orjson.OPT_INDENT_2)  # stages stay in their order
         write_atomic(self.path / RECIPE, pretty + b"\n")
+
+    def force(self, stages: Iterable[str]) -> Mapping[str, float]:
+        """Since when stages are to be done again: a run that was interrupted so goes on with it.
+
+        Kept until `forget_force`, so that the same command does not pay for the same work twice.
+        """
+        stages = set(stages)
+        if not stages:
+            return {}
+        try:
+            before = orjson.loads((self.path / FORCED).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            before = {}
+        since = {name: float(before.get(name, self.lock.holder.since)) for name in stages}
+        write_atomic(self.path / FORCED, orjson.dumps({**before, **since}))
+        return since
+
+    def forget_force(self) -> None:
+        """The run has come to its end: what is forced next is forced anew."""
+        (self.path / FORCED).unlink(missing_ok=True)
 
     def recipe_name(self) -> str | None:
         """Name of the recipe that ran here last; None when none did."""

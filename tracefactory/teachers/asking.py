@@ -15,7 +15,8 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -161,20 +162,20 @@ class _Asking:
     async def _passes(self, requests: Mapping[Key, Request], open_: list[Request]) -> None:
         """Ask, then go on with what was cut off, until nothing is open."""
         while open_ and not self.drained:
-            waiting = {_key(request): request for request in open_}
-            open_ = []
-            stream = self.teacher.complete(self._sending(list(waiting.values())))
-            async for completion in stream:
-                key = (completion.problem_id, completion.index)
-                asked = waiting.pop(key, None)
-                if asked is None:
-                    continue  # a teacher that answers twice is believed once
-                self.ended += 1
-                if not self._take(asked, completion):
-                    continue
-                more = _next(self.teacher.info, requests[key], self.answers[key])
-                if more is not None:
-                    open_.append(more)
+            open_now, open_ = open_, []
+            waiting = {_key(request): request for request in open_now}
+            async with _closing(self.teacher.complete(self._sending(open_now))) as stream:
+                async for completion in stream:
+                    key = (completion.problem_id, completion.index)
+                    asked = waiting.pop(key, None)
+                    if asked is None:
+                        continue  # a teacher that answers twice is believed once
+                    self.ended += 1
+                    if not self._take(asked, completion):
+                        continue
+                    more = _next(self.teacher.info, requests[key], self.answers[key])
+                    if more is not None:
+                        open_.append(more)
 
     def _sending(self, requests: Sequence[Request]) -> Iterator[Request]:
         for request in requests:
@@ -267,6 +268,16 @@ class _Asking:
             )
 
 
+@asynccontextmanager
+async def _closing(stream: AsyncIterator[Completion]) -> AsyncGenerator[AsyncIterator[Completion]]:
+    """Whatever ends the reading (a full disk), nothing stays in flight for nobody."""
+    try:
+        yield stream
+    finally:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
+
+
 # --- What to ask next -----------------------------------------------------------------------------
 
 
@@ -312,9 +323,9 @@ def _extended(before: Answer | None, part: Completion, request: str, limit: int 
         request: digest of what was asked first.
         limit: tokens that the part could have had.
     """
-    clipped = part.finish_reason == "length" and (part.n_completion_tokens or limit or 0) < (
-        limit or 0
-    )
+    if part.finish_reason == "length" and part.n_completion_tokens is None and limit:
+        part = replace(part, n_completion_tokens=limit)  # it was cut off there, or a little before
+    clipped = part.finish_reason == "length" and (part.n_completion_tokens or 0) < (limit or 0)
     if before is None:
         return Answer(part, request, 1, over=clipped)
     said = before.said

@@ -113,7 +113,7 @@ class OpenAITeacher:
 
         Raises:
             ResourceError: no key, or the endpoint wants another key, model or address.
-            TeacherError: it has answered nobody for `give_up_s`.
+            ResourceError: it has answered nobody for `give_up_s`.
         """
         return self.endpoint.ask(requests, self._wire)
 

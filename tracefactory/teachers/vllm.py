@@ -149,7 +149,9 @@ class VllmTeacher:
         at_once = config.engine.max_num_seqs
         weights = _stated(config).revision
         return Order(
-            key=digest([start, found.version, weights, sorted(config.env.items())]),
+            key=digest(
+                [start, found.version, weights, sorted(config.env.items()), config.timeout_s]
+            ),
             command=partial(with_socket, start),
             env=environment(found, model, config.env),
             gpus=0.0 if found.for_cpu else float(config.gpus),

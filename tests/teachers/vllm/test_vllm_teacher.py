@@ -123,8 +123,9 @@ def test_a_server_that_hangs_is_ended_and_replaced_and_nothing_is_paid_twice(
     assert counted.asked_after_it_was_answered(before) == []
     n_again = sum(word == "asked" for word, _ in counted.lines()[before:]) - len(asked)
     # What was in flight; busy cores may make it seem to hang more than once.
-    n_hung = sum("gave no token for 20 s" in line for line in teacher.news())
-    assert n_hung
+    news = teacher.news()
+    n_hung = sum("gave no token for 20 s" in line for line in news)
+    assert n_hung, news
     assert 0 < n_again <= 8 * n_hung
     now = names_below(os.getpid())
     assert set(now) == set(there)

@@ -38,9 +38,10 @@ _TRIES_TO_START = 2
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an engine is, and how it is watched. Equal keys, the same engine."""
+    """What an engine is, and how it is watched."""
 
     key: str
+    """Equal keys, the same engine; it is watched as whoever came last wants it."""
     command: Callable[[Path], list[str]] = field(compare=False)
     """Given the path of the socket."""
     env: Mapping[str, str] = field(compare=False)
@@ -84,6 +85,12 @@ class Engine:
             failed=self._failed,
         )
         self._life = asyncio.get_running_loop().create_task(self._live())
+
+    def heed(self, order: Order) -> None:
+        """Be watched by another order of the same key from now on."""
+        self.order = order
+        if order.capped:
+            self.endpoint.cap = order.cap
 
     async def ready(self) -> None:
         """Wait until it answers.
@@ -186,22 +193,22 @@ class Engine:
 
     async def _one_life(self, server: Server) -> tuple[str, bool]:
         """Until it ends by itself, or must be ended: why (empty: by itself), was it ever ready?"""
-        order = self.order
-        until = time.monotonic() + order.start_s
+        began = time.monotonic()
         while await self._get(server, "/health", 10.0) is None:
             if server.ended.done():
                 return "", False
-            if time.monotonic() > until:
-                return f"did not answer within {order.start_s:g} s (start_s)", False
+            if time.monotonic() - began > self.order.start_s:
+                return f"did not answer within {self.order.start_s:g} s (start_s)", False
             await asyncio.sleep(_KNOCK_EVERY_S)
         self._open.set()
-        stall = Stall(order.stall_s, time.monotonic())
+        stall = Stall(time.monotonic())
         while not server.ended.done():
             await asyncio.wait([server.ended], timeout=_LOOK_EVERY_S)
             vitals = await self._vitals(server)
             busy = self.endpoint.in_flight
-            if stall.stalled(vitals, busy, time.monotonic()):
-                return f"gave no token for {order.stall_s:g} s (stall_s), though it was asked", True
+            stall_s = self.order.stall_s
+            if stall.still_s(vitals, busy, time.monotonic()) >= stall_s:
+                return f"gave no token for {stall_s:g} s (stall_s), though it was asked", True
             if vitals is not None:
                 self._fill(vitals, busy)
         return "", True
@@ -293,5 +300,6 @@ async def _seated(at: _Seat, order: Order) -> Engine:
                 await engine.close()
                 engine = None
             at.engine = engine = engine or Engine(order)
+            engine.heed(order)
             engine.users += 1
             return engine

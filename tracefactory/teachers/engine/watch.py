@@ -46,11 +46,11 @@ def read_vitals(text: str) -> Vitals | None:
 class Stall:
     """Tells a server that hangs from one that is slow: no token, for so long, though asked."""
 
-    def __init__(self, stall_s: float, now: float) -> None:
-        self._stall_s, self._since, self._moved = stall_s, now, -1.0
+    def __init__(self, now: float) -> None:
+        self._since, self._moved = now, -1.0
 
-    def stalled(self, vitals: Vitals | None, in_flight: int, now: float) -> bool:
-        """Has nothing moved for too long?
+    def still_s(self, vitals: Vitals | None, in_flight: int, now: float) -> float:
+        """For how many seconds nothing has moved.
 
         Args:
             vitals: None: it did not even say.
@@ -61,7 +61,7 @@ class Stall:
             self._moved, self._since = vitals.moved, now
         elif not in_flight:
             self._since = now
-        return now - self._since >= self._stall_s
+        return now - self._since
 
 
 LEAST_CAP, MOST_CAP = 16, 4_096

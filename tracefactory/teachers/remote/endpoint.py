@@ -37,8 +37,12 @@ MAX_STRIKES = 12
 """Failures of one request, while others are answered, that end it as `failed`."""
 HEALTHY = 0.75
 """So large a share of answers are no failures: a request that fails now may be at fault itself."""
+STUCK = 4
+"""Times `give_up_s` after which nothing is thought to be under way, whatever is in flight."""
 FEW = 4
 """So few requests are left that it cannot be told from their failures whose fault it is."""
+MANY = 20
+"""Times as many were answered: then the few that are left when it gives up end as `failed`."""
 BACK_OFF_S, MAX_BACK_OFF_S = 0.5, 20.0
 SOON_S = 0.02
 """Before a try that follows a failure which somebody sees to: long enough to be no busy loop."""
@@ -141,6 +145,7 @@ class Endpoint:
         self._serving: set[_Job] = set()
         self._news: list[str] = []
         self._n_refused_in_a_row = 0
+        self._n_answered = 0
 
     @property
     def in_flight(self) -> int:
@@ -329,6 +334,7 @@ class Endpoint:
             self._failed(job, error)
         else:
             self._n_refused_in_a_row = 0
+            self._n_answered += 1
             if self._pace.answered(time.monotonic()):
                 self._hasten()
             asked.give(completion)
@@ -362,6 +368,9 @@ class Endpoint:
         since = now if pace.failing_since is None else pace.failing_since
         if now - since >= self.place.give_up_s and not self._is_working(since, job):
             pace.failing_since = None  # whoever asks next gets as long
+            if error.answered and self._few_of_many():
+                self._fail_all(job, error)
+                return
             self._end_all(
                 ResourceError(
                     f"{self.place.base_url} has answered nobody for {now - since:.0f} s, but "
@@ -381,6 +390,8 @@ class Endpoint:
 
     def _is_working(self, since: float, failed: _Job) -> bool:
         """Is something in flight since before the failures? A long trace takes its time."""
+        if time.monotonic() - since >= STUCK * self.place.give_up_s:
+            return False
         return any(job.sent_at <= since for job in self._serving if job is not failed)
 
     def _counts(self, kind: Kind, error: AnswerError) -> bool:
@@ -390,6 +401,16 @@ class Endpoint:
         if kind == "busy" or not error.answered:
             return False
         return sum(asked.n_open for asked in self._asks) <= FEW
+
+    def _few_of_many(self) -> bool:
+        """Are so few left of what was asked that they, and not the server, may be at fault?"""
+        return sum(asked.n_open for asked in self._asks) * MANY <= self._n_answered
+
+    def _fail_all(self, job: _Job, error: AnswerError) -> None:
+        """End this request and all that wait with it for another try: runs must come to an end."""
+        waiting, self._waiting = self._waiting, []
+        for each in (job, *(entry[2] for entry in waiting)):
+            each.asked.give(_outcome(each, "failed", f"{error} ({each.n_tries + 1} tries)"))
 
     def _refused(self, job: _Job, error: AnswerError) -> None:
         job.asked.give(_outcome(job, "refused", str(error)))
