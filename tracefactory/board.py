@@ -41,8 +41,9 @@ def without_paths(data: Any) -> Any:
 
 def _is_local(key: str, value: object) -> bool:
     """Does this place of a recipe say where an input lies on this machine?"""
-    if key in ("path", "against"):  # of several places, none is named
-        return "://" not in str(value)
+    if key in ("path", "against"):  # of several places none is named if one is local
+        places = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
+        return not all("://" in str(place) for place in places)
     if key == "base_url":
         return not is_public(str(value))
     if key == "python":  # a program of this machine

@@ -27,3 +27,14 @@ def test_where_an_endpoint_is(url, told):
     assert found["model"] == "m"
     assert asks["base_url"] == url
     assert "base_url" not in public_asks({"model": "m"})
+
+
+def test_no_folder_of_this_machine():
+    asks = {
+        "path": "/home/me/model",
+        "temperature": 0.8,
+        "more": [{"path": "/tmp/x"}],
+        "none": None,
+    }
+    assert public_asks(asks) == {"temperature": 0.8, "more": [{"path": None}], "none": None}
+    assert public_asks({"path": "hf://me/model"}) == {"path": "hf://me/model"}

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 from repeat_parts import Given, chunk, corpus_module, cut, deduped
 
+from tracefactory.board import without_paths
 from tracefactory.errors import RecipeError
 from tracefactory.nearness import signature
 from tracefactory.repeats import published, turns
@@ -342,6 +343,20 @@ def test_a_foreign_index_is_refused(release, tmp_path):
     home = Home(tmp_path / "run")
     with pytest.raises(RecipeError, match=r"another definition .* differs in \['rows'\]"):
         deduped(home, [chunk(home, "c", FRESH)], against=[str(place)])
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (["/mnt/releases/one"], None),
+        (["hf://datasets/me/one"], ["hf://datasets/me/one"]),
+        (["hf://datasets/me/one", "/mnt/releases/two"], None),
+        ([], []),
+    ],
+)
+def test_a_release_names_no_folder_that_it_was_compared_with(places, told):
+    stage = {"use": "dedupe", "level": "near", "against": places}
+    assert without_paths({"stages": {"unique": stage}})["stages"]["unique"]["against"] == told
 
 
 def test_numbers_of_the_definition_are_what_signatures_have():

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tracefactory.hosts import is_public
+from tracefactory.board import without_paths
 
 
 def public_asks(asks: Mapping[str, Any]) -> dict[str, Any]:
-    """All that answers depend on, but the base URL of an endpoint that others cannot reach."""
-    told = dict(asks)
-    if not is_public(str(told.get("base_url") or "")):
-        told.pop("base_url", None)
-    return told
+    """All that answers depend on, but local paths and endpoints that others cannot reach."""
+    told: dict[str, Any] = without_paths(asks)
+    return {key: value for key, value in told.items() if value is not None or asks[key] is None}
