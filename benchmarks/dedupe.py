@@ -7,6 +7,7 @@
                                                       id, kind, cluster, text, jaccard, duplicate
     python benchmarks/dedupe.py run --rows 100000     a whole stage over rows of 2 kB on two
                                                       workers: seconds by step, largest process
+                                                      (a checker that looks at nothing, before it)
 
 Rates are of CPU seconds of one process, so that a busy machine does not change them much. `--json`
 gives the figures alone.
@@ -207,7 +208,7 @@ stages:
   rows:
     use: import
     path: {path}
-    verifier: numeric
+    verifier: "dedupe_checker:verify"
     problem: {{id: id, statement: statement, reference: answer}}
     attempts: [{{text: reply, teacher: t}}]
   verdicts: {{use: verify, from: rows}}
@@ -260,6 +261,7 @@ def whole(asked: argparse.Namespace) -> dict[str, Any]:
         def say(self, text: str) -> None:
             print(text, file=sys.stderr)
 
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # the workers', for the checker
     folder = Path(asked.folder or tempfile.mkdtemp(prefix="dedupe-bench-"))
     size = written(folder, asked.rows, asked.seed)
     recipe = load_recipe(RECIPE.format(path=folder / "rows.parquet"))

@@ -377,7 +377,7 @@ def measure_fake(args: argparse.Namespace) -> tuple[bool, Figures]:
 
 # -- latency --------------------------------------------------------------------------------------
 
-LATENCIES = ((0.1, 64, 50), (2.0, 512, 6))
+LATENCIES = ((0.1, 64, 150), (2.0, 512, 6))
 """Seconds, requests in flight, waves."""
 
 

@@ -94,6 +94,14 @@ def gone(pid):
     return False
 
 
+def test_a_start_is_told_while_it_goes_on_and_when_it_is_over(ask):
+    ask("well")
+    assert [line.partition(" after ")[0].partition(";")[0] for line in ask.news] == [
+        "starting vLLM",
+        "vLLM is up",
+    ]
+
+
 def test_who_wants_the_same_gets_the_same_server(ask):
     assert len(ask("well")) == len(ask("well")) == 60
     assert len(ask.lives()) == 1

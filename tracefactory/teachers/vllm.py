@@ -38,7 +38,7 @@ from tracefactory.teachers.engine.command import (
     installed,
     with_socket,
 )
-from tracefactory.teachers.engine.life import Engine, Order, seat
+from tracefactory.teachers.engine.life import Engine, Order, seat, seated
 from tracefactory.teachers.remote.endpoint import Endpoint
 from tracefactory.teachers.remote.manner import AnswerError, Payload
 from tracefactory.teachers.remote.settings import ServedSettings, asks, revision
@@ -132,7 +132,8 @@ class VllmTeacher:
 
     def news(self) -> list[str]:
         """Lines for people since the last call."""
-        return self._engine.endpoint.news() if self._engine is not None else []
+        engine = self._engine or seated()
+        return engine.endpoint.news() if engine is not None else []
 
     def _order(self) -> Order:
         config = self.config

@@ -185,6 +185,7 @@ class Engine:
         server = Server(self._folder / str(number), self.order.command, self.order.env)
         self._server = server
         await self.endpoint.move(str(server.socket))
+        self.endpoint.say("starting vLLM; a large model takes minutes")
         return server
 
     def _tidy(self) -> None:
@@ -201,6 +202,7 @@ class Engine:
                 return f"did not answer within {self.order.start_s:g} s (start_s)", False
             await asyncio.sleep(_KNOCK_EVERY_S)
         self._open.set()
+        self.endpoint.say(f"vLLM is up after {time.monotonic() - began:.0f} s")
         stall = Stall(time.monotonic())
         while not server.ended.done():
             await asyncio.wait([server.ended], timeout=_LOOK_EVERY_S)
@@ -280,10 +282,16 @@ async def seat(order: Order) -> AsyncGenerator[Engine]:
         _seat.left.set()
 
 
+def seated() -> Engine | None:
+    """This process's engine, if there is one; it may be starting."""
+    return _seat.engine if _seat is not None and _seat.pid == os.getpid() else None
+
+
 async def leave() -> None:
     """End this process's engine, if there is one; else it ends with the process."""
-    if _seat is not None and _seat.pid == os.getpid() and _seat.engine is not None:
-        engine, _seat.engine = _seat.engine, None
+    engine = seated()
+    if _seat is not None and engine is not None:
+        _seat.engine = None
         await engine.close()
 
 
