@@ -161,15 +161,27 @@ stages:
   verdicts: {use: verify, from: attempts}
   unique: {use: dedupe, from: verdicts, level: near}
   chosen: {use: select, from: unique, traces: {per_problem: 1}}
-  others: {use: sample, chunk: {rows: 20}, families: [{name: addition, count: 40}]}
-  tried: {use: generate, from: others, teacher: {kind: solver, name: second}}
-  judged: {use: verify, from: tried}
+  stored:
+    use: import
+    path: stored.jsonl
+    license: MIT
+    chunk: {rows: 20}
+    problem: {id: id, statement: question, reference: answer}
+    attempts: [{text: reply, teacher: other}]
+    verifier: numeric
+  judged: {use: verify, from: stored}
   dataset: {use: publish, from: [chosen, judged], shard: {rows: 20}}
 """
 
 
 def test_shards_of_branches_that_no_near_dedupe_saw_are_indexed_too(tmp_path):
     (tmp_path / "recipe.yaml").write_text(BRANCHES, "utf-8")
+    rows = [
+        {"id": f"s{n}", "question": f"What is {n} + 1?", "answer": str(n + 1),
+         "reply": f"It is one more than {n}.\n\nThe answer is {n + 1}."}
+        for n in range(40)
+    ]  # fmt: skip
+    (tmp_path / "stored.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
     done = subprocess.run(
         [COMMAND, "run", "recipe.yaml", "--inline", "--folder", "run"],
         cwd=tmp_path, capture_output=True, text=True, timeout=240,
