@@ -11,6 +11,7 @@ TRACEFACTORY_FAST=0). Nothing is asserted; tests do that.
 
 import argparse
 import json
+import resource
 import time
 from pathlib import Path
 
@@ -29,6 +30,10 @@ def items_of(path: str | None, column: str, seed: int, n: int) -> list[str]:
         return corpus.made_items(seed, n)
     with Path(path).open(encoding="utf-8") as lines:
         return [json.loads(line)[column] for line in lines][:n]
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def index_of(texts: list[str]) -> tuple[Index, dict[str, int], int]:
@@ -70,12 +75,13 @@ def main() -> None:
     else:
         texts = items_of(asked.items, asked.column, asked.seed, asked.n)
     index_of(texts[:10])  # compiles, where numba is there
-    began = time.process_time()
+    before, began = peak_mb(), time.process_time()
     index, counts, disk = index_of(texts)
     print(
         f"index: {len(texts):,} items, {counts['grams']:,} grams of 8, {counts['masked_grams']:,} "
         f"masked of 5; made in {time.process_time() - began:.1f} s; {index.nbytes() / 1e6:.1f} MB "
-        f"in memory, {disk / 1e6:.1f} MB of tables"
+        f"in memory, {disk / 1e6:.1f} MB of tables; peak RSS of the process {before:,.0f} MB with "
+        f"the texts, {peak_mb():,.0f} MB when it was made"
     )
     print("| kind | rows | contaminated | suspect | item named right | rows/s | MB/s |")
     print("|---|---:|---:|---:|---:|---:|---:|")
@@ -86,6 +92,7 @@ def main() -> None:
             f"| {kind} | {len(planted):,} | {got['contaminated']:.4f} | {got['suspect']:.4f} | "
             f"{got['right']:.4f} | {got['rows/s']:,.0f} | {got['MB/s']:.1f} |"
         )
+    print(f"peak RSS at the end: {peak_mb():,.0f} MB")
 
 
 if __name__ == "__main__":

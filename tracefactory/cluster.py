@@ -132,8 +132,8 @@ _DASK: Mapping[str, Any] = {
     "distributed.comm.timeouts.tcp": "120s",
     "distributed.logging.distributed": "error",  # the driver says what matters
     "distributed.admin.system-monitor.disk": False,
-    # Each of these runs in every process. Where a teacher computes on the same cores, their defaults
-    # of 20, 100 and 500 ms are felt.
+    # Each of these runs in every process. Where a teacher computes on the same cores, the defaults
+    # (20, 100 and 500 ms) are felt.
     "distributed.admin.tick.interval": "1s",
     "distributed.worker.memory.monitor-interval": "500ms",
     "distributed.admin.system-monitor.interval": "5s",

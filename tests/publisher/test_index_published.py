@@ -152,6 +152,46 @@ def test_a_shard_in_other_hands_is_indexed_as_it_is_written(more, near, tmp_path
     assert_indexed(release)
 
 
+BRANCHES = """\
+name: branches
+seed: 7
+stages:
+  problems: {use: sample, chunk: {rows: 20}, families: [{name: gcd, count: 40}]}
+  attempts: {use: generate, from: problems, teacher: {kind: solver, slip_rate: 0.3}}
+  verdicts: {use: verify, from: attempts}
+  unique: {use: dedupe, from: verdicts, level: near}
+  chosen: {use: select, from: unique, traces: {per_problem: 1}}
+  stored:
+    use: import
+    path: stored.jsonl
+    license: MIT
+    chunk: {rows: 20}
+    problem: {id: id, statement: question, reference: answer}
+    attempts: [{text: reply, teacher: other}]
+    verifier: numeric
+  judged: {use: verify, from: stored}
+  dataset: {use: publish, from: [chosen, judged], shard: {rows: 20}}
+"""
+
+
+def test_shards_of_branches_that_no_near_dedupe_saw_are_indexed_too(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(BRANCHES, "utf-8")
+    rows = [
+        {"id": f"s{n}", "question": f"What is {n} + 1?", "answer": str(n + 1),
+         "reply": f"It is one more than {n}.\n\nThe answer is {n + 1}."}
+        for n in range(40)
+    ]  # fmt: skip
+    (tmp_path / "stored.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    done = subprocess.run(
+        [COMMAND, "run", "recipe.yaml", "--inline", "--folder", "run"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert_indexed(tmp_path / "run/dataset")
+    _, release = sent(tmp_path / "there", tmp_path / "run")
+    assert_indexed(release)
+
+
 # --- On the Hub, and read from there -------------------------------------------------------------
 
 AGAINST = f", against: [hf://datasets/{REPO}]"

@@ -79,18 +79,20 @@ class Publish:
 
     def orders(self, config: PublishConfig, plan: Plan, phase: int) -> Iterator[Order]:
         """One order a shard."""
-        settings = {
+        settings: dict[str, Any] = {
             "stage": plan.name,
             "recipe_id": plan.recipe_id,
             "views": list(config.views),
             "statuses": list(config.statuses),
         }
+        if any(published.FACT in chunk.facts for chunk in plan.chunks):
+            # Of all chunks: also of branches that no near dedupe saw, or their shards had no index.
+            lines = {chunk.facts.get("instruction", "") for chunk in plan.chunks}
+            settings["index"] = sorted(line for line in lines if line)
         roles = ["problems", "splits", "attempts", "verdicts", "decisions"]
         roles += [role for role in ("probes", "overlaps") if role in config.views]
         for number, group in enumerate(_groups(plan.chunks, config.shard)):
-            read = tuple(
-                c.only(*roles, facts=("instruction", "rate_over", published.FACT)) for c in group
-            )
+            read = tuple(c.only(*roles, facts=("instruction", "rate_over")) for c in group)
             yield Order(f"shard-{number:05d}", settings, read)
 
     def work(self, config: Mapping[str, Any], inputs: Inputs, journal: Journal) -> Result:
@@ -110,9 +112,8 @@ class Publish:
             ).decode()
         counts = {role: table.num_rows for role, table in tables.items()} | tried(inputs)
         index: dict[str, pa.Table] = {}
-        if any(published.FACT in chunk.facts for chunk in inputs.chunks):
-            lines = {chunk.facts.get("instruction", "") for chunk in inputs.chunks}
-            index = published.index_tables(tables, sorted(lines))
+        if "index" in config:
+            index = published.index_tables(tables, config["index"])
         return Result({**tables, **index}, counts, facts)
 
     def chunks(self, config: PublishConfig, plan: Plan) -> Iterable[Chunk]:
