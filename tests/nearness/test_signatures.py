@@ -95,16 +95,45 @@ def test_sketches_of_short_texts_are_exact_and_of_long_ones_near():
 @pytest.mark.parametrize(
     ("left", "right", "same"),
     [
-        ("add 3 and 4 to get 7", "add 4 and 3 so it is 7", True),  # a multiset, no order
+        ("add 3 and 4 to get 7", "Add  3 and 4, so it is 7", True),
+        ("add 3 and 4 to get 7", "add 4 and 3 so it is 7", False),  # who has how many matters
+        ("2(x+3)", "2x+3", False),
+        ("(2+3)*4", "2+(3*4)", False),
+        (".5 kg", "5 kg", False),
+        ("[0, 10]", "(0, 10)", False),
+        ("f'(2)", "f(2)", False),
+        ("2ⁿ", "2n", False),
+        ("2ⁿ", "2^n", True),
+        ("♠♠♠", "♥♣", False),
+        ("£5", "5", False),
+        ("⌊x⌋", "⌈x⌉", False),
+        (r"3 \times 4", r"3 \div 4", False),
+        (r"x \leq 4", r"x \geq 4", False),
+        (r"x \leq 4", "x ≤ 4", True),
+        (r"\frac12", r"\frac21", False),
+        (r"\left( x - 3 \right)", "$(x-3)$", True),
+        ("Janet’s 5 well-known ducks", "janet's 5  WELL-known ducks", True),
+        ("5\u00ad0 ducks", "50 ducks", True),
         ("add 3 and 4 to get 7", "add 3 and 5 to get 7", False),
         ("x - 3", "x + 3", False),
         ("3 and 3", "3", False),
         ("no numbers", "none at all", True),
     ],
 )
-def test_the_guard_counts_numbers_signs_and_operators(left, right, same):
+def test_the_guard_is_the_mathematics_in_its_order(left, right, same):
     made = of_problems([left, right], ["1", "1"])
-    assert (made.numbers[0] == made.numbers[1]) is np.bool_(same)
+    assert (made.numbers[0] == made.numbers[1]) == same
+    assert same or made.high[0] != made.high[1]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [("-pi", "pi"), ("[0,1]", "(0,1)"), (".5", "5"), ("n!", "n"), ("A", "B")]
+)
+def test_equal_statements_with_other_references_are_other_problems(left, right):
+    statement = "Say which of the two it is that the teacher wrote on the board in the morning."
+    made = of_problems([statement, statement], [left, right])
+    assert made.high[0] != made.high[1]
+    assert made.answers[0] != made.answers[1]
 
 
 def test_what_restates_the_problem_is_left_out():

@@ -1,8 +1,9 @@
 """What is compared of a problem and of a trace: its content, its numbers, its answer, its shingles.
 
-Two are duplicates when their content is equal: the same tokens in the same order. They are near
-when they share enough shingles AND the guard holds: the multiset of numbers, signs and operators
-and the final answer are equal. One template with other numbers is never one problem.
+Two problems are near when they share enough shingles AND the guard holds: all mathematics of the
+statement in its order (guard.py) and the reference are equal. They are duplicates when all tokens
+are equal, too. One template with other numbers is never one problem. Of traces the guard is the
+multiset of numbers, signs and operators, and the final answer's tokens.
 
 Of a trace, what restates its problem is left out before it is compared: a run of five tokens that
 the statement (or the instruction line) has, too.
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tracefactory.nearness.guard import answer_hashes, guards
 from tracefactory.nearness.signature import FACTORS, bands, mix, of_one_text, shingled, signatures
 from tracefactory.nearness.spec import LEAST_TOKENS, WORDS
 from tracefactory.nearness.tokens import I64, NUMBER, U64, Tokens, tokenized
@@ -31,11 +33,12 @@ class Documents:
 
     high: U64
     low: U64
-    """128 bits of all tokens: equal for texts that differ in case, spaces and marks alone."""
+    """128 bits of all tokens, and of a problem's guard: equal for texts that differ in case, spaces
+    and punctuation alone."""
     numbers: U64
-    """Hash of the multiset of numbers, signs and operators."""
+    """Hash of a problem's mathematics, of a trace's multiset of numbers, signs and operators."""
     answers: U64
-    """Hash of the final answer's tokens."""
+    """Hash of the reference, or of the final answer's tokens."""
     lengths: I64
     """Tokens of the whole text."""
     tokens: Tokens
@@ -75,8 +78,14 @@ def of_problems(statements: Texts, references: Texts) -> Documents:
     """Problems by their statements."""
     tokens = tokenized(statements)
     high, low = content_of(tokens)
-    answers = content_of(tokenized(references))[0]
-    return Documents(high, low, numbers_of(tokens), answers, tokens.counts(), tokens)
+    numbers, answers = guards(_listed(statements)), answer_hashes(_listed(references))
+    # Equal problems agree in all that near ones must agree in.
+    high ^= blocks(answers, numbers, None)
+    return Documents(high, low, numbers, answers, tokens.counts(), tokens)
+
+
+def _listed(texts: Texts) -> list[str | None]:
+    return texts.to_pylist() if isinstance(texts, pa.Array) else list(texts)
 
 
 def of_traces(responses: Texts, answers: Texts, statements: Texts, asked: I64) -> Documents:

@@ -69,6 +69,8 @@ def _character(c: str) -> str:
     if c in _SIGNS:
         return f" {_SIGNS[c]} "
     kind = unicodedata.category(c)
+    if kind == "Cf":  # a soft hyphen, a joiner: nothing is seen there
+        return ""
     if kind == "Nd":
         return str(unicodedata.digit(c))
     if kind[0] in "LMN":
