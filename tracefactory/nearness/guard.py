@@ -7,7 +7,8 @@ r"""What near problems must agree in: all that is mathematics in a statement, in
 
 Left out: case, white space, words, punctuation, LaTeX's layout (\left, \quad, \, $ { }), hyphens
 between words. So `2(x+3)` and `2x+3`, `(2+3)*4` and `2+(3*4)`, `5` and `.5`, `5 and 3` and
-`3 and 5` are different, and `$x-3$` and `\left. x - 3 \right.` are not. Spelled-out numbers are words here.
+`3 and 5` are different, and `$x-3$` and `\left( x - 3 \right)` without its brackets are not.
+Spelled-out numbers are words here.
 
 Part of the frozen definition (spec.py).
 """
