@@ -5,7 +5,7 @@ hash of it, so an edit of a recipe re-runs exactly what reads the edited part.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -115,3 +115,25 @@ class Task:
     def probing(self, problem_ids: Iterable[str]) -> "Task":
         """The same task on some problems only."""
         return replace(self, only=tuple(problem_ids))
+
+
+def grouped(
+    chunks: Iterable[Chunk], rows_of: Callable[[Chunk], int], most: int
+) -> Iterator[list[Chunk]]:
+    """Chunks in their order, some for each task: `most` rows, or one chunk that has more.
+
+    Chunks without rows are in no group.
+    """
+    group: list[Chunk] = []
+    rows = 0
+    for chunk in chunks:
+        n = rows_of(chunk)
+        if not n:
+            continue
+        if group and rows + n > most:
+            yield group
+            group, rows = [], 0
+        group.append(chunk)
+        rows += n
+    if group:
+        yield group

@@ -77,7 +77,7 @@ def test_clean_rows_are_never_dropped_and_stock_phrases_hardly_ever(made):
     assert shares(corpus.rows(items, "stock", 5), index)[0] <= 0.015
 
 
-@pytest.mark.skipif(not GSM8K.exists(), reason="../shared/data has no GSM8K")
+@pytest.mark.skipif(not GSM8K.exists(), reason="NOT TESTED: ../shared/data has no GSM8K")
 @pytest.mark.parametrize("kind", [*corpus.PLANTED, "swapped", "bare"])
 def test_all_of_gsm8k(kind):
     with GSM8K.open() as lines:

@@ -35,7 +35,7 @@ def has_numba():
     return True
 
 
-NUMBA = pytest.mark.skipif(not has_numba(), reason="the extra `fast` is not installed")
+NUMBA = pytest.mark.skipif(not has_numba(), reason="NOT TESTED: numba is not installed")
 
 
 @given(TEXTS)

@@ -47,7 +47,7 @@ from tracefactory.stages.contract import (
 )
 from tracefactory.stages.split import SPLIT_SCHEMA, split_of
 from tracefactory.store.home import Journal
-from tracefactory.task import Chunk
+from tracefactory.task import Chunk, grouped
 
 GROUP_ROWS = 50_000
 """Problems or attempts whose chunks are compared in one task."""
@@ -209,19 +209,7 @@ def _rows(chunk: Chunk) -> int:
 
 
 def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    group: list[Chunk] = []
-    rows = 0
-    for chunk in chunks:
-        n = _rows(chunk)
-        if not n:
-            continue
-        if group and rows + n > GROUP_ROWS:
-            yield group
-            group, rows = [], 0
-        group.append(chunk)
-        rows += n
-    if group:
-        yield group
+    return grouped(chunks, _rows, GROUP_ROWS)
 
 
 class _Found:

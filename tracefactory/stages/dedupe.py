@@ -23,7 +23,7 @@ from tracefactory.repeats import exact, published, steps
 from tracefactory.repeats.turns import Turns
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result, outputs_of
 from tracefactory.store.home import Journal
-from tracefactory.task import Chunk
+from tracefactory.task import Chunk, grouped
 
 GROUP_ROWS = 50_000
 """Attempts whose chunks are looked at in one task."""
@@ -132,19 +132,7 @@ def _size(chunk: Chunk, *, problems: bool) -> int:
 
 def _groups(chunks: Iterable[Chunk], *, problems: bool = False) -> Iterator[list[Chunk]]:
     """Chunks that are looked at in one task; with `problems` also those without attempts."""
-    group: list[Chunk] = []
-    rows = 0
-    for chunk in chunks:
-        n = _size(chunk, problems=problems)
-        if not n:
-            continue
-        if group and rows + n > GROUP_ROWS:
-            yield group
-            group, rows = [], 0
-        group.append(chunk)
-        rows += n
-    if group:
-        yield group
+    return grouped(chunks, lambda chunk: _size(chunk, problems=problems), GROUP_ROWS)
 
 
 STAGE = Dedupe()
