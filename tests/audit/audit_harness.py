@@ -15,7 +15,7 @@ from tracefactory.audit.digests import Making, RowFaults, digest_of
 from tracefactory.audit.examine import audit_release
 from tracefactory.audit.shard import FROM_SFT, UNSEEN, _Recounted
 from tracefactory.cluster import InlinePool
-from tracefactory.publish.release import SUMS, over_shards, record_name, texts
+from tracefactory.publish.release import over_shards, record_name, texts
 from tracefactory.publish.rows import content_digest
 from tracefactory.publish.stats import stats_of
 from tracefactory.rates import COUNTED
@@ -23,6 +23,7 @@ from tracefactory.schemas.manifest import Manifest, ShardStats
 from tracefactory.schemas.traces import VIEW_SCHEMAS
 from tracefactory.schemas.verdict import Verdict
 from tracefactory.store.files import parquet_bytes, row_group_rows
+from tracefactory.store.sums import SUMS
 
 RECIPE = """\
 name: small

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracefactory.audit.asked import Asked
-from tracefactory.repeats.published import BANDS_SCHEMA, ROWS_SCHEMA, SPEC
+from tracefactory.repeats.index import BANDS_SCHEMA, ROWS_SCHEMA, SPEC
 from tracefactory.store.files import parquet_bytes
 
 COMMAND = Path(sys.executable).with_name("tracefactory")

@@ -17,8 +17,8 @@ from engine_harness import clean, run, same, started, tree
 from tracefactory.audit.asked import Asked
 from tracefactory.audit.examine import audit_release
 from tracefactory.cluster import InlinePool
-from tracefactory.publish.release import SUMS
 from tracefactory.schemas.traces import OVERLAPS_SCHEMA
+from tracefactory.store.sums import SUMS
 
 RECIPE = """\
 name: cleaned
@@ -67,7 +67,9 @@ def place(tmp_path_factory):
     quoted = [f"{asked(n)} Tell it to {NAMES[n % 9]}." for n in range(500, 540)]
     items = [{"question": asked(n)} for n in range(30)]
     (folder / "gsm8k.jsonl").write_text("".join(json.dumps(i) + "\n" for i in items))
-    (folder / "other.jsonl").write_text("".join(json.dumps({"q": q}) + "\n" for q in quoted))
+    (folder / "other.jsonl").write_text(
+        "".join(json.dumps({"q": q}) + "\n" for q in [*quoted, None])
+    )
     with (folder / "rows.jsonl").open("w") as rows:
         for n in range(120):
             right, wrong = f"A: {answer(n)}", f"A: {answer(n) + 1}"
@@ -122,8 +124,8 @@ def test_overlaps_are_rows_of_their_own(dataset):
 
 def test_the_manifest_says_what_rows_were_compared_with(dataset):
     manifest = manifest_of(dataset)
-    assert [(b["name"], b["items"]) for b in manifest["benchmarks"]] == [
-        ("gsm8k", 30), ("other", 40)
+    assert [(b["name"], b["items"], b["unusable_rows"]) for b in manifest["benchmarks"]] == [
+        ("gsm8k", 30, 0), ("other", 40, 1)
     ]  # fmt: skip
     assert manifest["funnel"]["clean.contaminated"] == 65
     assert manifest["funnel"]["clean.problems_contaminated"] == 30
@@ -139,6 +141,8 @@ def test_card_and_report_show_it(dataset):
     report = (dataset / "report.html").read_text()
     assert "2 benchmarks, 70 items: 65 attempts" in report
     assert "65 attempts dropped, 30 problems set aside" in report
+    assert "1 row of the benchmarks had no text" in report
+    assert "40 (1 more had no text)" in report
 
 
 def audited(folder):

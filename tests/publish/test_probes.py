@@ -15,8 +15,8 @@ from tracefactory.audit.asked import Asked
 from tracefactory.audit.examine import audit_release
 from tracefactory.audit.interval import wilson
 from tracefactory.cluster import InlinePool
-from tracefactory.publish.release import SUMS
 from tracefactory.schemas.traces import PROBES_SCHEMA
+from tracefactory.store.sums import SUMS
 
 COMMAND = Path(sys.executable).with_name("tracefactory")
 RECIPE = """\

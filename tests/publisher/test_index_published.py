@@ -28,7 +28,7 @@ from tracefactory.audit.place import opened
 from tracefactory.cluster import InlinePool
 from tracefactory.publisher.files import Files
 from tracefactory.publisher.publish import publish as publish_here
-from tracefactory.repeats import published
+from tracefactory.repeats import index as indexes
 
 RECIPE = """\
 name: set
@@ -90,14 +90,14 @@ def index_files(release):
 def assert_indexed(release):
     """Each shard of sft and rl has its part of the index, which follows from its rows."""
     manifest = orjson.loads((release / "manifest/manifest.json").read_bytes())
-    lines = published.instructions_of(manifest["recipe"])
+    lines = indexes.instructions_of(manifest["recipe"])
     paths = [f["path"] for f in manifest["files"] if f["path"].partition("/")[0] in ("sft", "rl")]
     assert len(paths) > 3
-    names = [name for path in paths for name in published.names_of(path)]
-    assert index_files(release).keys() == {published.SPEC, *names}
+    names = [name for path in paths for name in indexes.names_of(path)]
+    assert index_files(release).keys() == {indexes.SPEC, *names}
     for path in paths:
-        made = published.index_of(release / path, path.partition("/")[0], lines)
-        for name, table in zip(published.names_of(path), made, strict=True):
+        made = indexes.index_of(release / path, path.partition("/")[0], lines)
+        for name, table in zip(indexes.names_of(path), made, strict=True):
             assert pq.read_table(release / name).equals(table), name
     assert audit_release(release, INTEGRITY, InlinePool(), lambda *_: None).faults == []
     assert_whole(digests(release), (release / "SHA256SUMS").read_bytes())
@@ -124,7 +124,7 @@ def test_shards_that_stay_keep_their_index_and_new_ones_bring_theirs(near, more,
         if name.startswith(("sft/", "rl/")) and digests(release).get(name) == sha
     }  # fmt: skip
     assert stayed
-    for name in {part for path in stayed for part in published.names_of(path)}:
+    for name in {part for path in stayed for part in indexes.names_of(path)}:
         assert new[name] == old[name]
 
 
@@ -139,7 +139,7 @@ def test_what_was_published_without_an_index_gets_one(exact, near, tmp_path):
 def test_an_index_goes_with_the_release_that_has_none(near, exact, tmp_path):
     sent(tmp_path / "there", near)
     done, release = sent(tmp_path / "there", exact)
-    assert published.SPEC in done.gone
+    assert indexes.SPEC in done.gone
     assert not index_files(release)
     assert audit_release(release, INTEGRITY, InlinePool(), lambda *_: None).faults == []
 
@@ -225,7 +225,7 @@ def test_what_is_published_on_the_hub_is_dropped_by_its_index_alone(server, onli
     since = len(server.log)
     found = run(tmp_path / "later", count=70, against=AGAINST, environ=online)
     read = loaded(server, since)
-    assert published.SPEC in read
+    assert indexes.SPEC in read
     assert any(name.endswith(".bands.parquet") for name in read)
     assert not any(name.startswith(("sft/", "rl/")) for name in read)
     rejected = pq.read_table(found / "dataset/rejected").to_pylist()
@@ -259,9 +259,9 @@ def test_without_its_index_the_shards_on_the_hub_are_read_and_give_the_same(
 def test_an_index_of_another_definition_on_the_hub_is_refused(server, online, tmp_path):
     repo = server.repos[REPO]
     tree = dict(repo.at("main").tree)
-    changed = published.spec_bytes().replace(b'"rows": 8', b'"rows": 13')
-    assert changed != published.spec_bytes()
-    repo.add("another", tree | {published.SPEC: blob(changed)})
+    changed = indexes.spec_bytes().replace(b'"rows": 8', b'"rows": 13')
+    assert changed != indexes.spec_bytes()
+    repo.add("another", tree | {indexes.SPEC: blob(changed)})
     said = run(tmp_path / "later", count=70, against=AGAINST, environ=online, code=2)
     assert f"hf://datasets/{REPO} was indexed under another definition" in " ".join(said.split())
     assert "differs in ['rows']" in " ".join(said.split())

@@ -6,12 +6,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Discriminator, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+)
 from recipe_fakes import (
     GOOD,
     STAGES,
@@ -43,6 +50,7 @@ from tracefactory.recipe import (
     shipped,
     shipped_stages,
 )
+from tracefactory.recipe.explain import explain
 
 CASES = Path(__file__).parent.parent / "cases" / "recipes.jsonl"
 ROWS = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
@@ -549,3 +557,19 @@ def test_a_very_bad_recipe_costs_no_more_than_its_length(stage):
     assert 10 <= len(lines) <= 4500
     assert max(map(len, lines)) < 1000
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("value", ["nope", ["nope"]])
+def test_a_list_is_not_called_too_short_for_its_wrong_item(value):
+    class Listing(BaseModel):
+        parts: Annotated[
+            tuple[Literal["one"], ...],
+            Field(min_length=1),
+            BeforeValidator(lambda found: (found,) if isinstance(found, str) else tuple(found)),
+        ]
+
+    with pytest.raises(ValidationError) as caught:
+        Listing.model_validate({"parts": value})
+    assert len(caught.value.errors()) == 2
+    (said,) = (said for _, said in explain(caught.value, {"parts": value}, Listing))
+    assert said == "asked for one of 'one', found \"nope\" (text)"

@@ -203,6 +203,32 @@ def test_a_column_that_is_not_there_is_an_error_with_those_that_are(tmp_path, be
         read(Home(tmp_path / "run"), config({**bench, "text": "question"}))
 
 
+@pytest.mark.parametrize(
+    ("lines", "place", "said"),
+    [
+        (["{not json"], {}, "1 line cannot be read .the first is line 1, not_json: '{not json'"),
+        (['{"q": "\\ud800"}'] * 2, {}, "2 lines cannot be read .the first is line 1, lone_surr"),
+        (
+            ['{"q": "What?"}', "{", '{"other": 1}', '{"q": ""}'],
+            {},
+            "1 line cannot be read .*; 2 rows do not have a text in 'q'; columns: other, q",
+        ),
+        (['{"q": "What?"}'], {"item": "nope"}, "no row has an id in 'nope'; columns: q. Name"),
+        (["{}"], {}, "there is no row"),
+    ],
+)  # fmt: skip
+def test_a_benchmark_that_can_mostly_not_be_read_is_an_error_not_a_small_one(
+    tmp_path, lines, place, said
+):
+    path = tmp_path / "theirs.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(SourceError, match=f"benchmark theirs: {said}"):
+        read(
+            Home(tmp_path / "run"),
+            config({"name": "theirs", "path": str(path), "text": "q"} | place),
+        )
+
+
 def test_a_known_benchmark_from_a_file_needs_no_columns(tmp_path):
     path = tmp_path / "copy.jsonl"
     path.write_text(json.dumps({"question": ITEM}) + "\n")
@@ -265,3 +291,5 @@ def test_places_that_mean_nothing_are_refused(given, said):
 def test_a_benchmark_twice_is_refused():
     with pytest.raises(ValidationError, match="named twice: gsm8k"):
         config("math", "gsm8k")
+    with pytest.raises(ValidationError, match="named twice: ours"):
+        config(*({"name": name, "path": "x.jsonl", "text": "q"} for name in ("ours", "OURS")))

@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from repeat_parts import Given, chunk, corpus_module, cut, deduped
 
 from tracefactory.board import without_paths
-from tracefactory.errors import RecipeError
+from tracefactory.errors import IntegrityError, RecipeError, SourceError
 from tracefactory.nearness import signature
-from tracefactory.repeats import published, turns
+from tracefactory.repeats import index as indexes
+from tracefactory.repeats import turns
 from tracefactory.stages.dedupe import DedupeConfig
+from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import Home
 
 CORPUS = corpus_module()
@@ -307,9 +309,9 @@ def test_what_was_published_is_dropped_and_said_of_what(release, tmp_path, with_
     place = tmp_path / "release"
     shutil.copytree(release / "dataset", place)
     if with_index:
-        assert (place / published.SPEC).is_file()
+        assert (place / indexes.SPEC).is_file()
     else:
-        shutil.rmtree(place / published.FOLDER)
+        shutil.rmtree(place / indexes.FOLDER)
     home = Home(tmp_path / "run")
     rows = [*(again(n, renewed=near) for n in (2, 3)), *FRESH]
     found = deduped(home, [chunk(home, "c", rows)], against=[str(place)])
@@ -324,7 +326,7 @@ def test_what_was_published_is_dropped_and_said_of_what(release, tmp_path, with_
 def test_an_index_is_sorted_and_says_its_definition(release):
     import pyarrow.parquet as pq
 
-    folder = release / "dataset" / published.FOLDER
+    folder = release / "dataset" / indexes.FOLDER
     bands = pq.read_table(folder / "sft-train-00000.bands.parquet")
     rows = pq.read_table(folder / "sft-train-00000.rows.parquet")
     hashes = bands.column("hash").to_pylist()
@@ -338,11 +340,80 @@ def test_an_index_is_sorted_and_says_its_definition(release):
 def test_a_foreign_index_is_refused(release, tmp_path):
     place = tmp_path / "release"
     shutil.copytree(release / "dataset", place)
-    path = place / published.SPEC
+    path = place / indexes.SPEC
     path.write_bytes(path.read_bytes().replace(b'"rows": 8', b'"rows": 13'))
     home = Home(tmp_path / "run")
     with pytest.raises(RecipeError, match=r"another definition .* differs in \['rows'\]"):
         deduped(home, [chunk(home, "c", FRESH)], against=[str(place)])
+
+
+ROWS, BANDS = indexes.names_of("sft/train-00000.parquet")
+
+
+def _swap(place, one, other):
+    (place / one).write_bytes((place / other).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        # files of another shard have the same columns: they would drop nothing, and say nothing
+        (lambda p: _swap(p, ROWS, ROWS.replace("sft", "rl")), f"{ROWS} .* not the file that its"),
+        (lambda p: _swap(p, BANDS, BANDS.replace("sft", "rl")), f"{BANDS} .* not the file"),
+        (lambda p: (p / BANDS).unlink(), f"has no {BANDS}"),
+        (lambda p: (p / indexes.SPEC).write_text("{"), "spec.json of .* is no JSON"),
+        (lambda p: (p / "SHA256SUMS").unlink(), "has no SHA256SUMS"),
+        (lambda p: (p / "SHA256SUMS").write_bytes(b"\xff"), "SHA256SUMS is damaged"),
+        (lambda p: (p / MANIFEST).write_text("{}"), f"{MANIFEST} .* not the file that its"),
+    ],
+)  # fmt: skip
+def test_a_release_that_is_not_what_it_says_is_refused_not_passed_over(
+    release, tmp_path, harm, said
+):
+    place = tmp_path / "release"
+    shutil.copytree(release / "dataset", place)
+    harm(place)
+    home = Home(tmp_path / "run")
+    with pytest.raises(IntegrityError, match=f"(?s)against: .*{said}"):
+        deduped(home, [chunk(home, "c", [again(2, renewed=False)])], against=[str(place)])
+
+
+def test_a_shard_that_is_read_without_an_index_is_the_one_it_should_be(release, tmp_path):
+    place = tmp_path / "release"
+    shutil.copytree(release / "dataset", place)
+    shutil.rmtree(place / indexes.FOLDER)
+    _swap(place, "sft/train-00000.parquet", "rl/train-00000.parquet")
+    home = Home(tmp_path / "run")
+    with pytest.raises(IntegrityError, match=r"against: sft/train-00000.parquet .* not the file"):
+        deduped(home, [chunk(home, "c", FRESH)], against=[str(place)])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda p: p / "none", SourceError, "no such folder"),
+        (lambda p: p, SourceError, "no release"),
+        (lambda p: written(p / "a.jsonl"), SourceError, "no release"),
+        (lambda p: "s3://bucket/release", RecipeError, "want a folder, or hf://"),
+        (lambda p: "hf://datasets/one", RecipeError, "want a folder, or hf://"),
+    ],
+)
+def test_a_place_that_holds_no_release_is_an_error_of_the_recipe_s_key(tmp_path, make, error, said):
+    home = Home(tmp_path / "run")
+    place = str(make(tmp_path))
+    with pytest.raises(error, match=f"against: {place}: {said}") as found:
+        deduped(home, [chunk(home, "c", FRESH)], against=[place])
+    assert "--statement" not in str(found.value)
+
+
+def test_an_empty_place_is_refused():
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        DedupeConfig(use="dedupe", from_=("kept",), level="near", against=("",))
+
+
+def written(path):
+    path.write_text("{}")
+    return path
 
 
 @pytest.mark.parametrize(
@@ -360,4 +431,4 @@ def test_a_release_names_no_folder_that_it_was_compared_with(places, told):
 
 
 def test_numbers_of_the_definition_are_what_signatures_have():
-    assert published.spec()["bands"] * published.spec()["rows"] == signature.BINS
+    assert indexes.spec()["bands"] * indexes.spec()["rows"] == signature.BINS

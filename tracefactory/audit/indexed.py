@@ -15,7 +15,7 @@ from tracefactory.audit.faults import Fault, short
 from tracefactory.audit.inside import Unsafe, path_of, read_bytes
 from tracefactory.audit.records import Records
 from tracefactory.errors import IntegrityError
-from tracefactory.repeats.published import (
+from tracefactory.repeats.index import (
     BANDS_SCHEMA,
     FOLDER,
     ROWS_SCHEMA,

@@ -15,8 +15,9 @@ from tracefactory.audit.inside import Unsafe, path_of, read_bytes
 from tracefactory.audit.records import Records
 from tracefactory.audit.statements import INDEX, ROWS, TABLE
 from tracefactory.publish.card import card
-from tracefactory.publish.release import SUMS, contents_of, stats_table, texts
+from tracefactory.publish.release import contents_of, stats_table, texts
 from tracefactory.store.commit import MANIFEST
+from tracefactory.store.sums import SUMS
 
 MAX_SHARDS = 1_000_000
 

@@ -19,11 +19,12 @@ from tracefactory.audit.inside import Unsafe, path_of, read_bytes, walk
 from tracefactory.audit.recipe_says import RecipeSays
 from tracefactory.audit.records import Records
 from tracefactory.publish.attestation import NAME as ATTESTATION
-from tracefactory.publish.release import SUMS, configs_of, record_name
-from tracefactory.repeats.published import FOLDER
+from tracefactory.publish.release import configs_of, record_name
+from tracefactory.repeats.index import FOLDER
 from tracefactory.schemas.manifest import SCHEMA_VERSION
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import digest
+from tracefactory.store.sums import SUMS
 
 TABLE = "manifest/shards.parquet"
 ROWS = "manifest/rows/"

@@ -1,6 +1,7 @@
 """A benchmark's rows as items: one text each, with its id.
 
-Rows without the column are counted and left out; a benchmark without one usable row is an error.
+Rows without the column, and lines that cannot be read, are counted and left out. A benchmark most
+of which is left out is an error: what is not read is not found in anybody's rows.
 An item is the first of its columns; further ones (the choices) are added only where it is shorter
 than `grams.SHORT` tokens, since rows often hold the question without them.
 """
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from tracefactory.contamination.grams import SHORT, tokens_of
 from tracefactory.errors import SourceError
+from tracefactory.recipe.errors import listed
 from tracefactory.sources.fingerprint import OrderFree
 from tracefactory.sources.hub import open_hub, read_hub
 from tracefactory.sources.mapping import ABSENT, look_up
@@ -34,7 +36,8 @@ def read_items(benchmark: Mapping[str, Any]) -> Result:
     `benchmark`: name, columns, item (its column or None), and either pieces or hubs.
 
     Raises:
-        SourceError: it cannot be read, or no row has the column.
+        SourceError: it cannot be read, most rows have no text in the column, or none has the one of
+            the ids.
     """
     reading = _Reading(benchmark)
     revisions: list[str] = []
@@ -57,16 +60,22 @@ class _Reading:
         self.item: str | None = benchmark["item"]
         self.found: list[tuple[str, list[str]]] = []
         self.fingerprint = OrderFree()
-        self.unusable = 0
+        self.bad: list[BadRow] = []
+        self.without = 0
+        self.with_id = 0
         self.seen: set[str] = set()
 
     def add(self, prefix: str, rows: Iterator[Row | BadRow]) -> None:
         for row in rows:
-            parts = [] if isinstance(row, BadRow) else self._parts(row.value)
-            if isinstance(row, BadRow) or not parts:
-                self.unusable += 1
+            if isinstance(row, BadRow):
+                self.bad.append(row)
+                continue
+            parts = self._parts(row.value)
+            if not parts:
+                self.without += 1
                 continue
             given = look_up(self.item, row.value) if self.item else ABSENT
+            self.with_id += given not in (ABSENT, None)
             name = str(row.line) if given in (ABSENT, None) else str(given)
             self.found.append((prefix + name, parts))
 
@@ -77,10 +86,14 @@ class _Reading:
         return [part for part in parts if part] if parts[0] else []
 
     def result(self, revisions: list[str]) -> Result:
-        if not self.found:
+        unusable = len(self.bad) + self.without
+        if unusable >= len(self.found):
+            raise SourceError(self._unusable())
+        if self.item and not self.with_id:
             raise SourceError(
-                f"benchmark {self.name}: no row has a text in {self.columns[0]!r}; columns: "
-                f"{', '.join(sorted(self.seen)) or 'none'}. Name the right one in `text`"
+                f"benchmark {self.name}: no row has an id in {self.item!r}; columns: "
+                f"{listed(sorted(self.seen))}. Name the right one in `item`, or leave it out for "
+                "the row's number"
             )
         rows = [
             {"benchmark": self.name, "item": item, "text": text}
@@ -93,8 +106,26 @@ class _Reading:
             "content": self.fingerprint.hex(),
             "revisions": orjson.dumps(sorted(set(filter(None, revisions)))).decode(),
         }
-        counts = {"items": len(rows), "unusable": self.unusable}
+        counts = {"items": len(rows), "unusable": unusable}
         return Result({"items": pa.Table.from_pylist(rows, schema=ITEM_SCHEMA)}, counts, facts)
+
+    def _unusable(self) -> str:
+        """What is wrong with a benchmark of which less than half can be read."""
+        said = []
+        if self.bad:
+            first, n = self.bad[0], len(self.bad)
+            said.append(
+                f"{n:,} line{'s' * (n > 1)} cannot be read (the first is line {first.line}, "
+                f"{first.reason}: {first.excerpt[:80]!r})"
+            )
+        if self.seen:
+            which = "no row has" if not self.found else f"{self.without:,} rows do not have"
+            said.append(
+                f"{which} a text in {self.columns[0]!r}; columns: {listed(sorted(self.seen))}"
+            )
+        advice = "Name the right column in `text`" if self.without else "Fetch it again"
+        told = "; ".join(said) or "there is no row"
+        return f"benchmark {self.name}: {told}. {len(self.found):,} items could be read. {advice}"
 
     def _texts(self) -> list[str]:
         texts = [parts[0] for _, parts in self.found]

@@ -24,7 +24,7 @@ from tracefactory.publish.card import card
 from tracefactory.publish.llamafactory import dataset_info
 from tracefactory.publish.proven import with_results
 from tracefactory.recipe import Recipe
-from tracefactory.repeats import published
+from tracefactory.repeats import index as indexes
 from tracefactory.report import choose, report
 from tracefactory.schemas.manifest import (
     SCHEMA_VERSION,
@@ -40,9 +40,9 @@ from tracefactory.stages.contract import Plan
 from tracefactory.store.commit import MANIFEST, commit_dataset, committed
 from tracefactory.store.files import parquet_bytes, sha256_of
 from tracefactory.store.home import Home
+from tracefactory.store.sums import SUMS
 
 WRITER = f"pyarrow {pa.__version__}"
-SUMS = "SHA256SUMS"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 PARTS = ("rows", "bands")
 """Of the index of a shard."""
@@ -55,7 +55,7 @@ class Shard:
     output: Output
     stats: ShardStats
     index: Mapping[str, Output]
-    """What later runs find its rows by (repeats/published.py), by published name; may be none."""
+    """What later runs find its rows by (repeats/index.py), by published name; may be none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
     for receipt in receipts:
         others = {output.role: output for output in receipt.outputs}
         for output in receipt.outputs:
-            if not output.role.startswith(published.ROLE):
-                parts = [others.get(f"{published.ROLE}{of}.{output.role}") for of in PARTS]
+            if not output.role.startswith(indexes.ROLE):
+                parts = [others.get(f"{indexes.ROLE}{of}.{output.role}") for of in PARTS]
                 fact = orjson.loads(receipt.facts[output.role])
                 found.setdefault(output.role, []).append((output, fact, parts))
     shards: list[Shard] = []
@@ -106,7 +106,7 @@ def shards_of(receipts: Iterable[Receipt], identity: str, seed: int) -> list[Sha
                 seed=seed,
                 stats=Stats.from_json(fact["stats"]),
             )
-            names = published.names_of(path)
+            names = indexes.names_of(path)
             pairs = zip(names, parts, strict=True)
             shards.append(Shard(output, stats, {n: part for n, part in pairs if part is not None}))
     return shards
@@ -297,7 +297,7 @@ def release(
     manifest = _manifest(recipe, config, totals, known, stats)
     index = {name: output for shard in shards for name, output in shard.index.items()}
     extra = {name: output.sha256 for name, output in index.items()}
-    more = {published.SPEC: published.spec_bytes()} if index else {}
+    more = {indexes.SPEC: indexes.spec_bytes()} if index else {}
     extra |= {name: _sha256(data) for name, data in more.items()}
     files = texts(with_results(manifest, home.path, stats), stats, lying, extra) | more
     sha256 = _sha256(files[MANIFEST])

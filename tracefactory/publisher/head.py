@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tracefactory.errors import IntegrityError
-from tracefactory.publish.release import SUMS
-from tracefactory.publisher.local import sums_of
 from tracefactory.publisher.rows import ROWS_SCHEMA, rows_name
 from tracefactory.schemas.manifest import SCHEMA_VERSION, ShardStats
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.files import read_parquet, sha256_of
+from tracefactory.store.sums import SUMS, sums_of
 
 RECORDS = "manifest/shards.parquet"
 

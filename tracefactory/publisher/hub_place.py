@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tracefactory.publish.release import SUMS
 from tracefactory.schemas.manifest import ShardStats
 from tracefactory.store.files import sha256_of
+from tracefactory.store.sums import SUMS
 
 MANIFESTS = "manifest/"
 

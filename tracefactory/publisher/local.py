@@ -11,10 +11,11 @@ from pathlib import Path
 import orjson
 
 from tracefactory.errors import IntegrityError, RecipeError
-from tracefactory.publish.release import SUMS, record_name
+from tracefactory.publish.release import record_name
 from tracefactory.schemas.manifest import SCHEMA_VERSION, Manifest, ShardStats
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.files import sha256_of
+from tracefactory.store.sums import SUMS, sums_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +52,6 @@ class Local:
                 "was published. Run the recipe again: it puts the dataset right."
             )
         return path
-
-
-def sums_of(data: bytes, place: str = "") -> dict[str, str]:
-    """What SHA256SUMS says: sha256 by path. `place` is where it lies, for messages.
-
-    Raises:
-        IntegrityError: it is damaged.
-    """
-    try:
-        pairs = (line.split("  ", 1) for line in data.decode().splitlines() if line)
-        return {path: digest for digest, path in pairs}
-    except ValueError as error:  # also of bytes that are no text
-        raise IntegrityError(
-            f"{place}: {SUMS} is damaged, it has lines that are not a sha256 and a name. Put it "
-            "right, or publish to another target; a run makes its own dataset anew."
-        ) from error
 
 
 def dataset_folder(place: Path) -> Path:

@@ -10,16 +10,17 @@ import orjson
 from tracefactory.errors import RecipeError
 from tracefactory.publish.card import licenses_of
 from tracefactory.publish.licences import conflict
-from tracefactory.publish.release import SUMS, over_shards, texts
+from tracefactory.publish.release import over_shards, texts
 from tracefactory.publisher.drawn import drawn_from
 from tracefactory.publisher.head import Head
-from tracefactory.publisher.local import Local, open_local, sums_of
+from tracefactory.publisher.local import Local, open_local
 from tracefactory.publisher.scratch import scratch
 from tracefactory.publisher.settle import Settled, has_index, settle
 from tracefactory.publisher.target import Outgoing, Show, Target
-from tracefactory.repeats import published
+from tracefactory.repeats import index as indexes
 from tracefactory.schemas.manifest import Manifest
 from tracefactory.store.commit import MANIFEST
+from tracefactory.store.sums import SUMS, sums_of
 
 ATTESTATION = "attestation.json"
 REPORT = "report.html"
@@ -146,7 +147,7 @@ def _texts(
     """Every file that is no shard and goes with none; None: all is published already."""
     stats = [shard.stats for shard in shards]
     extra = {name: file.sha256 for shard in shards for name, file in shard.beside.items()}
-    more = {published.SPEC: published.spec_bytes()} if has_index(local) else {}
+    more = {indexes.SPEC: indexes.spec_bytes()} if has_index(local) else {}
     extra |= {name: hashlib.sha256(data).hexdigest() for name, data in more.items()}
     if head is not None and all(shard.source is None for shard in shards):
         same = over_shards(local.manifest, stats, head.says.get("parent_release"))

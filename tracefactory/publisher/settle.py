@@ -22,8 +22,8 @@ from tracefactory.publisher.index import Index
 from tracefactory.publisher.local import Local
 from tracefactory.publisher.rows import rows_name, rows_of
 from tracefactory.publisher.verdicts import ALL_IN_COLUMNS, can_be_counted, run_of, verdicts
-from tracefactory.repeats.published import SPEC, TURNS, index_of, instructions_of, names_of
-from tracefactory.repeats.published import spec_bytes as definition
+from tracefactory.repeats.index import SPEC, TURNS, index_of, instructions_of, names_of
+from tracefactory.repeats.index import spec_bytes as definition
 from tracefactory.schemas.manifest import ShardStats
 from tracefactory.store.files import parquet_bytes, sha256_of, write_new
 

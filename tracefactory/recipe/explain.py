@@ -47,6 +47,7 @@ def explain(
     groups: dict[Keys, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         groups.setdefault(_keys(detail, value), []).append(detail)
+    _without_echoes(groups)
     reader = _SchemaReader(model, value)
     # Where one branch of a union got further in, what type the others wanted is noise.
     outer = {keys[:end] for keys in groups for end in range(len(keys))}
@@ -55,6 +56,17 @@ def explain(
         for keys, details in groups.items()
         if not (keys in outer and all(detail["type"] in _ASKED for detail in details))
     ]
+
+
+def _without_echoes(groups: dict[Keys, list[ErrorDetails]]) -> None:
+    """Forget that a list is too short where that is only since an item of it is wrong."""
+    for keys, details in list(groups.items()):
+        others = [detail for detail in details if detail["type"] != "too_short"]
+        inside = any(other[: len(keys)] == keys and other != keys for other in groups)
+        if others:
+            groups[keys] = others
+        elif inside:
+            del groups[keys]
 
 
 def _keys(detail: ErrorDetails, value: Plain) -> Keys:
@@ -165,7 +177,7 @@ def _other(detail: ErrorDetails, keys: Keys, reader: "_SchemaReader") -> str:
             asked = _asked(detail)
             said = re.sub(
                 "^(Input|Value|String|List|Tuple|Dictionary) should", "should", detail["msg"]
-            )
+            ).partition(" after validation")[0]
             return f"{f'asked for {asked}' if asked else said}, found {found(detail['input'])}"
 
 

@@ -8,5 +8,6 @@
     shared     all of that as decisions of each group of chunks               (sharing.py)
 
 once for problems, then the same for traces. What was published before comes in as rows that
-outrank all others (published.py). Which stage asks for what, and when: stages/dedupe.py.
+outrank all others (published.py), by the index of their release (index.py, releases.py). Which
+stage asks for what, and when: stages/dedupe.py.
 """

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from tracefactory.repeats import keeping, meeting, published, sharing
+from tracefactory.repeats import keeping, meeting, published, releases, sharing
 from tracefactory.repeats.compared import Compared, Settings, by_hash, problems, traces
 from tracefactory.repeats.report import facts_of
 from tracefactory.repeats.tables import BAND_SCHEMA, NODE_SCHEMA, TEXT_SCHEMA
@@ -37,7 +37,7 @@ def _rows(config: Config, inputs: Inputs, only: frozenset[str] | None = None) ->
 
 
 def _open(config: Config, inputs: Inputs) -> Result:
-    found = published.opened_release(config["place"])
+    found = releases.opened_release(config["place"])
     return Result({}, {"shards": len(found["shards"])}, {"release": orjson.dumps(found).decode()})
 
 

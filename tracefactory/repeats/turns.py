@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from tracefactory.hash_ranges import hash_ranges
-from tracefactory.repeats import published
+from tracefactory.repeats import index, releases
 from tracefactory.repeats.report import added_up
 from tracefactory.repeats.steps import FOUND
 from tracefactory.schemas.receipt import Receipt
@@ -98,7 +98,7 @@ class Turns:
     def _before(self, turn: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """(group, settings) of each published shard of a turn."""
         for number, (release, shard) in enumerate(self._files()):
-            if shard["config"] == published.TURNS[turn]:
+            if shard["config"] == index.TURNS[turn]:
                 known = {name: release[name] for name in ("place", "instructions", "indexed")}
                 yield -1 - number, {**known, "shard": shard, **self._settings}
 
@@ -106,7 +106,7 @@ class Turns:
 
     def _open(self, turn: str) -> Iterator[Order]:
         for number, place in enumerate(self._config.against):
-            settings = {"step": "open", "place": place, "manifest": published.manifest_of(place)}
+            settings = {"step": "open", "place": place, "manifest": releases.manifest_of(place)}
             yield Order(f"open-{number:05d}", settings, version=VERSION)
 
     def _chunks(self, turn: str, number: int) -> tuple[Chunk, ...]:

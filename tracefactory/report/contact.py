@@ -18,6 +18,8 @@ class Contact(NamedTuple):
     """Hub id, or `file`."""
     revision: str
     items: int
+    unusable: int
+    """Rows of it that had no text, so that nothing was compared with them."""
     found: Mapping[str, int] | None
     """Overlaps by `level.part`; None: the release does not publish them."""
 
@@ -47,6 +49,7 @@ def _contact(given: Mapping[str, Any], counts: Mapping[str, int] | None) -> Cont
         place=str(given.get("id") or given.get("kind") or ""),
         revision=str(revision),
         items=int(given.get("items") or 0),
+        unusable=int(given.get("unusable_rows") or 0),
         found=None if counts is None else _of(name, counts),
     )
 

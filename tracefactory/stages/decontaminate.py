@@ -72,7 +72,7 @@ class DecontaminateConfig(StageConfig):
     @field_validator("benchmarks")
     @classmethod
     def _each_once(cls, given: tuple[BenchmarkPlace, ...]) -> tuple[BenchmarkPlace, ...]:
-        names = Counter(benchmark.name for benchmark in given)
+        names = Counter(benchmark.name.casefold() for benchmark in given)
         twice = sorted(name for name, n in names.items() if n > 1)
         if twice:
             raise ValueError(f"benchmarks named twice: {', '.join(twice)}; give each once")

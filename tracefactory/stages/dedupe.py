@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from tracefactory.hash_ranges import hash_ranges
 from tracefactory.recipe.model import StageConfig
-from tracefactory.repeats import exact, published, steps
+from tracefactory.repeats import exact, index, steps
 from tracefactory.repeats.turns import Turns
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result, outputs_of
 from tracefactory.store.home import Journal
@@ -45,7 +45,7 @@ class DedupeConfig(StageConfig):
     numbers: bool = True
     """Must near traces agree in all numbers and signs? Else in the final answer alone. Problems
     always must (`near` only)."""
-    against: tuple[str, ...] = ()
+    against: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Releases whose rows are dropped here: folders, or hf://datasets/ORG/NAME (`near` only)."""
 
     @model_validator(mode="after")
@@ -102,7 +102,7 @@ class Dedupe:
         near = config.level == "near"
         for number, group in enumerate(_groups(plan.chunks, problems=near)):
             for chunk in group:
-                facts = {published.FACT: "1"} if near else {}
+                facts = {index.FACT: "1"} if near else {}
                 yield chunk.extended(shared[number].outputs if shared else (), facts)
         yield from (chunk for chunk in plan.chunks if not _size(chunk, problems=near))
 

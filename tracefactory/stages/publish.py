@@ -26,7 +26,7 @@ from tracefactory.publish.stats import Measured, stats_of
 from tracefactory.publish.tried import tried
 from tracefactory.recipe import Recipe
 from tracefactory.recipe.model import Settings, StageConfig
-from tracefactory.repeats import published
+from tracefactory.repeats import index as indexes
 from tracefactory.schemas.verdict import Status
 from tracefactory.stages.contract import Inputs, Kind, Order, Plan, Result
 from tracefactory.store.files import row_group_rows
@@ -85,7 +85,7 @@ class Publish:
             "views": list(config.views),
             "statuses": list(config.statuses),
         }
-        if any(published.FACT in chunk.facts for chunk in plan.chunks):
+        if any(indexes.FACT in chunk.facts for chunk in plan.chunks):
             # Of all chunks: also of branches that no near dedupe saw, or their shards had no index.
             lines = {chunk.facts.get("instruction", "") for chunk in plan.chunks}
             settings["index"] = sorted(line for line in lines if line)
@@ -113,7 +113,7 @@ class Publish:
         counts = {role: table.num_rows for role, table in tables.items()} | tried(inputs)
         index: dict[str, pa.Table] = {}
         if "index" in config:
-            index = published.index_tables(tables, config["index"])
+            index = indexes.index_tables(tables, config["index"])
         return Result({**tables, **index}, counts, facts)
 
     def chunks(self, config: PublishConfig, plan: Plan) -> Iterable[Chunk]:
@@ -165,7 +165,7 @@ def _check_ids(plan: Plan, home: Home) -> None:
     for receipt in plan.done[-1]:
         for output in receipt.outputs:
             view = output.role.partition(".")[0]
-            if view.startswith(published.ROLE):
+            if view.startswith(indexes.ROLE):
                 continue
             rows = seen.setdefault("traces" if view in ("sft", "rejected") else view, set())
             for row_id in home.read(output, ["id"]).column(0).to_pylist():

@@ -13,6 +13,7 @@ from tracefactory.schemas.receipt import Receipt
 from tracefactory.store.commit import COMMITTED, MANIFEST, committed
 from tracefactory.store.files import TEMPORARY, sha256_of
 from tracefactory.store.home import RECEIPTS, Receipts
+from tracefactory.store.sums import SUMS
 
 _NOT_OUTPUTS = {
     "journal", "quarantine", "dataset", "dataset.next", "dataset.old", "plan", "pilot", "proof",
@@ -98,11 +99,11 @@ def _check_dataset(run: Path) -> Iterator[str]:
 
 
 def _check_sums(dataset: Path) -> Iterator[str]:
-    sums = dataset / "SHA256SUMS"
+    sums = dataset / SUMS
     if not sums.exists():
-        yield "dataset/SHA256SUMS is missing"
+        yield f"dataset/{SUMS} is missing"
         return
-    listed: set[str] = {"SHA256SUMS"}
+    listed: set[str] = {SUMS}
     for line in sums.read_text("utf-8", "replace").splitlines():
         sha256, _, name = line.partition("  ")
         listed.add(name)
@@ -110,7 +111,7 @@ def _check_sums(dataset: Path) -> Iterator[str]:
         if not path.is_file():
             yield f"dataset/{name} is missing"
         elif sha256_of(path) != sha256:
-            yield f"dataset/{name} is not what SHA256SUMS says"
+            yield f"dataset/{name} is not what {SUMS} says"
     for path in sorted(dataset.rglob("*")):
         name = str(path.relative_to(dataset))
         if path.is_file() and name not in listed:
