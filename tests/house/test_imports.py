@@ -171,3 +171,10 @@ def test_test_files_have_names_of_their_own():
     names = [path.stem for path in python_files("tests") if path.stem != "conftest"]
     assert sorted(names) == sorted(set(names))
     assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_what_asks_nobody_does_not_load_what_asks():
+    """It would be a fifth of each start, of every command and worker."""
+    code = "import sys, tracefactory.cli.run, tracefactory.flow; print('aiohttp' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"

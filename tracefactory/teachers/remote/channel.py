@@ -1,6 +1,7 @@
 """Bytes to a server and back: connections, the key, who is in flight, and the GPU's time.
 
-Not here: what is sent, and when (endpoint.py).
+Not here: what is sent, and when (endpoint.py). aiohttp is imported where a connection is opened: it
+is a fifth of the time in which a command or a worker starts, and most of them ask nobody.
 """
 
 import asyncio
@@ -8,15 +9,17 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
-
-import aiohttp
-from yarl import URL
 
 from tracefactory.errors import ResourceError
 from tracefactory.teachers.remote.faults import error_of
 from tracefactory.teachers.remote.manner import AnswerError
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
 
 KEEP_ALIVE_S = 4.0
 """An unused connection is closed before common servers close it (5 s): no request meets its end."""
@@ -65,6 +68,8 @@ class Channel:
         """
         if self._session is not None:
             return
+        import aiohttp
+
         self._key = _key(self.place)
         headers = {"Content-Type": "application/json"}
         if self._key:
@@ -120,6 +125,9 @@ class Channel:
         session = self._session
         if session is None:
             raise AnswerError("nobody asks this endpoint, so no connection is open", answered=False)
+        import aiohttp
+        from yarl import URL
+
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = URL(self.place.base_url + path)
@@ -174,7 +182,9 @@ def _key(place: Place) -> str:
     )
 
 
-def _connector(place: Place) -> aiohttp.BaseConnector:
+def _connector(place: Place) -> "aiohttp.BaseConnector":
+    import aiohttp
+
     asyncio.get_running_loop()  # connectors belong to the loop that runs
     if place.unix_socket is not None:
         return aiohttp.UnixConnector(place.unix_socket, limit=0, keepalive_timeout=KEEP_ALIVE_S)
@@ -183,7 +193,7 @@ def _connector(place: Place) -> aiohttp.BaseConnector:
     )
 
 
-def _watched_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+def _watched_socket(info: "aiohttp.AddrInfoType") -> socket.socket:
     """A socket whose other end is asked from time to time whether it is still there.
 
     Traces may take hours, so silence means nothing; a machine that vanished must show all the same.
