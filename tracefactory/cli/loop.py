@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tracefactory.cli.look import print_json
-from tracefactory.cli.prove import need_torch, say, show_table, standing_alone
+from tracefactory.cli.prove import need_torch, say, show_table
 from tracefactory.cli.run import signals
 from tracefactory.cluster import DaskPool, InlinePool, Pool
 from tracefactory.errors import Exit, FactoryError, RecipeError
@@ -19,7 +19,7 @@ from tracefactory.flow import run as run_flow
 from tracefactory.progress import Progress
 from tracefactory.publish.proven import digest_of, store_result
 from tracefactory.recipe import Recipe, load_recipe
-from tracefactory.report.taught import looped
+from tracefactory.report.taught import looped, standing_alone
 from tracefactory.schemas.proof import Round
 from tracefactory.store.files import write_atomic
 from tracefactory.store.home import RunFolder

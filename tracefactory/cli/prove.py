@@ -9,7 +9,7 @@ from rich.table import Table
 from tracefactory.cli.look import print_json
 from tracefactory.errors import Exit, RecipeError, ResourceError
 from tracefactory.publish.proven import FOLDER, store_result
-from tracefactory.report.taught import Taught, proven
+from tracefactory.report.taught import Taught, proven, standing_alone
 from tracefactory.schemas.proof import ProofRun
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.files import write_atomic
@@ -132,16 +132,3 @@ def show_table(shown: Taught, title: str) -> None:
     out.print(table)
     for text in (shown.summary, *shown.notes):
         out.print(text, highlight=False, markup=False)
-
-
-_STYLE = (
-    "text{font:10.5px sans-serif;fill:#565e67}.end{text-anchor:end}.line{stroke:#d8dad6}"
-    ".curve{fill:none;stroke-width:1.4}.c-verified{stroke:#1f6fb2}.c-unverified{stroke:#cc6f1d}"
-    ".c-direct{stroke:#5d6b7a}.c-decorative{stroke:#5d6b7a;stroke-dasharray:3 3}"
-)
-
-
-def standing_alone(shown: Taught) -> str:
-    """The drawing as a file of its own, which no style sheet goes with."""
-    svg = str(shown.drawing).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    return svg.replace("<title", f"<style>{_STYLE}</style><title", 1) + "\n"

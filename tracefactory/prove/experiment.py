@@ -19,8 +19,8 @@ from tracefactory.errors import SourceError
 from tracefactory.prove.arms import ARMS, Material, Text
 from tracefactory.prove.evaluate import Speaker, score
 from tracefactory.prove.faithful import probe
-from tracefactory.prove.model import Size, SmallLlama
-from tracefactory.prove.save import choose_device, save_model
+from tracefactory.prove.model import Size, SmallLlama, choose_device
+from tracefactory.prove.save import save_model
 from tracefactory.prove.tokens import END, Tokens, asked, tokens_of
 from tracefactory.prove.train import Example, train
 from tracefactory.schemas.proof import PROOF_VERSION, Arm, Proof, ProofRun, run_from_json

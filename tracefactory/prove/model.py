@@ -7,12 +7,14 @@ that is not needed.
 Not here: training (train.py), text (tokens.py).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tracefactory.errors import SourceError
 
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values of each layer, (batch, heads, positions, head width)."""
@@ -30,10 +32,6 @@ class Size:
     """Of the gated feed-forward layers."""
     positions: int = 1024
     """Longest text, in tokens."""
-
-    def to_json(self) -> dict[str, int]:
-        """Plain data."""
-        return asdict(self)
 
 
 class _Attention(nn.Module):
@@ -144,3 +142,15 @@ class SmallLlama(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """Of hidden states, over the vocabulary."""
         return functional.linear(hidden, self.model.embed_tokens.weight)
+
+
+def choose_device(wanted: str | None) -> torch.device:
+    """`cpu` unless asked for another.
+
+    Raises:
+        SourceError: that device is not there.
+    """
+    device = torch.device(wanted or "cpu")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SourceError("--device cuda: torch finds no GPU here; leave it out to train on cores")
+    return device

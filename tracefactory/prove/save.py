@@ -160,15 +160,3 @@ def _in_heads(
 
 def _split(rows: Tensor, heads: int) -> Tensor:
     return rows.reshape(heads, rows.shape[0] // heads, rows.shape[1])
-
-
-def choose_device(wanted: str | None) -> torch.device:
-    """`cpu` unless asked for another.
-
-    Raises:
-        SourceError: that device is not there.
-    """
-    device = torch.device(wanted or "cpu")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SourceError("--device cuda: torch finds no GPU here; leave it out to train on cores")
-    return device

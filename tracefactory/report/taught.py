@@ -195,3 +195,16 @@ def looped(data: Mapping[str, Any] | None) -> Taught | None:
         f"Samples that the checkers passed, by round: {accepted} %.",
     ]
     return Taught(summary, [f"round {i}" for i in rounds], rows, caption, drawing, notes)
+
+
+_STYLE = (
+    "text{font:10.5px sans-serif;fill:#565e67}.end{text-anchor:end}.line{stroke:#d8dad6}"
+    ".curve{fill:none;stroke-width:1.4}.c-verified{stroke:#1f6fb2}.c-unverified{stroke:#cc6f1d}"
+    ".c-direct{stroke:#5d6b7a}.c-decorative{stroke:#5d6b7a;stroke-dasharray:3 3}"
+)
+
+
+def standing_alone(shown: Taught) -> str:
+    """The drawing as a file of its own, which no style sheet goes with."""
+    svg = str(shown.drawing).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return svg.replace("<title", f"<style>{_STYLE}</style><title", 1) + "\n"
