@@ -12,7 +12,7 @@ the statement (or the instruction line) has, too.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +85,8 @@ def of_problems(statements: Texts, references: Texts) -> Documents:
 
 
 def _listed(texts: Texts) -> list[str | None]:
-    return texts.to_pylist() if isinstance(texts, pa.Array) else list(texts)
+    given: Any = texts  # no type checker knows pyarrow's
+    return given.to_pylist() if isinstance(given, pa.Array) else list(given)
 
 
 def of_traces(responses: Texts, answers: Texts, statements: Texts, asked: I64) -> Documents:
