@@ -29,8 +29,9 @@ _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOENT, e
 PUBLISHED_ROW_GROUP_BYTES = 96 << 20
 """Uncompressed; the Hub's viewer and streaming readers want row groups under 100 MB."""
 
-ROW_GROUP_BYTES = 4 << 20
-"""Uncompressed; small, so that a reader of a range of sorted rows reads little else."""
+ROW_GROUP_BYTES = 1 << 20
+"""Uncompressed; small, so that a reader of a range of sorted rows reads little else: a chunk of an
+import reads one group of every file that was sorted before it."""
 
 
 @contextlib.contextmanager
@@ -147,6 +148,8 @@ def parquet_bytes(table: pa.Table, *, published: bool = False) -> memoryview:
                 "norm_level": 0,
             },
         }
+    else:  # hashes never repeat: a dictionary of them is a second copy
+        options["use_dictionary"] = [f.name for f in table.schema if f.type != pa.uint64()]
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, **options) as writer:
         if table.num_rows:  # readers that stream fail on a row group without rows
