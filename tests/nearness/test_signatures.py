@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from tracefactory.nearness.components import components
+from tracefactory.nearness.components import joined
 from tracefactory.nearness.documents import of_problems, of_traces, without
 from tracefactory.nearness.jaccard import SKETCH, Shingles, jaccard
 from tracefactory.nearness.signature import bands, shingle_set, signatures, signatures_of_sets
@@ -177,8 +177,10 @@ def test_components_have_their_least_node_for_a_name():
     edges = [(i, i + 1) for i in range(0, 3000)] + [(5000, i) for i in range(5001, 6000)]
     edges = [(a, b) if rng.random() < 0.5 else (b, a) for a, b in edges]
     rng.shuffle(edges)
-    left, right = (np.array([edge[side] for edge in edges], np.uint64) for side in (0, 1))
-    nodes, labels = components(left, right)
-    assert dict(zip(nodes.tolist(), labels.tolist(), strict=True)) == {
-        **dict.fromkeys(range(3001), 0), **dict.fromkeys(range(5000, 6000), 5000)
-    }  # fmt: skip
+    left, right = (np.array([edge[side] for edge in edges]) for side in (0, 1))
+    expected = [*[0] * 3001, *range(3001, 5000), *[5000] * 1000]
+    assert joined(np.arange(6000), left, right).tolist() == expected
+    portions = np.arange(6000)
+    for first in range(0, len(left), 700):
+        portions = joined(portions, left[first : first + 700], right[first : first + 700])
+    assert portions.tolist() == expected

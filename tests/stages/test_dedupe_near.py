@@ -1,9 +1,11 @@
 """`dedupe: {level: near}`: what repeats another goes, nothing else, in whatever order it came."""
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 
+import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 from repeat_parts import Given, chunk, corpus_module, cut, deduped
@@ -12,7 +14,9 @@ from tracefactory.board import without_paths
 from tracefactory.errors import IntegrityError, RecipeError, SourceError
 from tracefactory.nearness import signature
 from tracefactory.repeats import index as indexes
-from tracefactory.repeats import turns
+from tracefactory.repeats import meeting, turns
+from tracefactory.repeats.tables import PAIR_SCHEMA, PLACE_SCHEMA
+from tracefactory.stages.contract import Inputs
 from tracefactory.stages.dedupe import DedupeConfig
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.home import Home
@@ -230,6 +234,38 @@ def test_a_crowded_bucket_costs_no_pairs(tmp_path):
     found = deduped(home, [chunk(home, "c", rows)])
     assert found.moved == {}
     assert found.counts["crowded"] == 0
+
+
+@pytest.mark.parametrize("portion", [1_000_000, 50])
+def test_ranges_of_parts_hold_about_as_many_rows_each(tmp_path, monkeypatch, portion):
+    """Of many numbers the least is small: parts called by it would nearly all be in one range."""
+    monkeypatch.setattr(meeting, "PORTION_ROWS", portion)
+    home, rng = Home(tmp_path), np.random.default_rng(7)
+    contents = rng.integers(1, 2**64 - 1, (400, 12), np.uint64)
+    places = pa.table([np.repeat(-1 + np.arange(48, dtype=np.int32), 100), contents.T.reshape(-1)],
+                      schema=PLACE_SCHEMA)  # fmt: skip
+    chain = [(contents[:, n], contents[:, n + 1]) for n in range(11)]
+    pairs = pa.table(
+        [np.concatenate(side) for side in zip(*chain, strict=True)], schema=PAIR_SCHEMA
+    )
+    files = {
+        role: tuple(
+            home.put("parts", f"{role}-{at}", role, table.slice(at, 600))
+            for at in range(0, 4800, 600)
+        )
+        for role, table in (("places", places), ("pairs", pairs))
+    }
+    found = meeting.parts(Inputs(home, ()), files["pairs"], files["places"])
+    rows = found.tables["wanted"].to_pylist()
+    assert found.counts == {"components": 400}
+    assert sorted((r["group"], r["content"]) for r in rows) == sorted(
+        (r["group"], r["content"]) for r in places.to_pylist()
+    )
+    part = {r["content"]: r["part"] for r in rows}
+    assert all(len({part[c] for c in row}) == 1 for row in contents.tolist())
+    assert len(set(part.values())) == 400
+    counts = Counter(r["part"] >> 62 for r in rows)
+    assert all(800 <= counts[quarter] <= 1600 for quarter in range(4))
 
 
 # --- Against what was published ------------------------------------------------------------------
