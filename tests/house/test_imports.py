@@ -174,7 +174,7 @@ def test_test_files_have_names_of_their_own():
 
 
 def test_what_asks_nobody_does_not_load_what_asks():
-    """It would be a fifth of each start, of every command and worker."""
+    """Most commands and workers ask nobody."""
     code = "import sys, tracefactory.cli.run, tracefactory.flow; print('aiohttp' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

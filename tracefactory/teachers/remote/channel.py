@@ -1,7 +1,7 @@
 """Bytes to a server and back: connections, the key, who is in flight, and the GPU's time.
 
-Not here: what is sent, and when (endpoint.py). aiohttp is imported where a connection is opened: it
-is a fifth of the time in which a command or a worker starts, and most of them ask nobody.
+Not here: what is sent, and when (endpoint.py). aiohttp is imported where a connection is opened:
+most commands and workers ask nobody.
 """
 
 import asyncio
