@@ -261,7 +261,7 @@ def _benchmarks(release: Release) -> Check:
     said += f"{number(suspects)} suspects kept"
     lost = sum(int(each.get("unusable_rows") or 0) for each in release.manifest.benchmarks)
     if lost:
-        said += f"; {_n(lost, 'row')} of the benchmarks had no text and were not looked for"
+        said += f"; {_n(lost, 'row')} of the benchmarks had no text: not looked for"
     return Check(name, "note" if suspects or lost else "pass", said)
 
 
