@@ -118,11 +118,11 @@ class Task:
 
 
 def grouped(
-    chunks: Iterable[Chunk], rows_of: Callable[[Chunk], int], most: int
+    chunks: Iterable[Chunk], rows_of: Callable[[Chunk], int], most: int, *, by_root: bool = False
 ) -> Iterator[list[Chunk]]:
     """Chunks in their order, some for each task: `most` rows, or one chunk that has more.
 
-    Chunks without rows are in no group.
+    Chunks without rows are in no group. `by_root`: neighbours of one root stay together.
     """
     group: list[Chunk] = []
     rows = 0
@@ -130,7 +130,7 @@ def grouped(
         n = rows_of(chunk)
         if not n:
             continue
-        if group and rows + n > most:
+        if group and rows + n > most and not (by_root and chunk.root == group[-1].root):
             yield group
             group, rows = [], 0
         group.append(chunk)

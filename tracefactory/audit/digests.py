@@ -19,6 +19,7 @@ from tracefactory.publish.views.sft_reasoning import divided
 from tracefactory.schemas.overlap import LEVELS
 from tracefactory.schemas.probe import OUTCOMES
 from tracefactory.stages.generate import attempt_seed
+from tracefactory.user_turn import statement_of
 from tracefactory.verifiers.extract import split_reasoning
 
 REPEATS = re.compile(r"(?:near-)?duplicate of (.*?)(?: \(Jaccard [01]\.[0-9]{2}\))?", re.DOTALL)
@@ -84,14 +85,6 @@ class Hasher:
 def rank(seed: str, row_id: str) -> int:
     """Place of a row in an order that follows from the auditor's seed and the row's id alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{row_id}".encode()).digest()[:8], "big")
-
-
-def statement_of(user_turn: str, instructions: Sequence[str]) -> str:
-    """The user turn without the recipe's instruction line; the longest line first."""
-    for line in instructions:
-        if user_turn.endswith(f"\n\n{line}"):
-            return user_turn[: -len(line) - 2]
-    return user_turn
 
 
 _ORIGIN = ("problem_id", "domain", "task_type", "source", "license")

@@ -15,13 +15,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tracefactory.audit.digests import Hasher, statement_of
+from tracefactory.audit.digests import Hasher
 from tracefactory.audit.inside import path_of
 from tracefactory.audit.shard import MAX_ROW_GROUP_BYTES
 from tracefactory.schemas.attempt import Attempt
 from tracefactory.schemas.problem import Problem
 from tracefactory.sources.mapping import Column, Missing, apply_extract, look_up
 from tracefactory.trusted import Refused
+from tracefactory.user_turn import statement_of
 
 
 @dataclass(frozen=True, slots=True)

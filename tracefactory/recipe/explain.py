@@ -37,6 +37,7 @@ _ASKED = {
     "model_attributes_type": "a mapping (key: value)",
     "dataclass_type": "a mapping (key: value)",
 }
+_NOISE = {*_ASKED, "too_short"}
 _MAX_READINGS = 64
 
 
@@ -47,26 +48,15 @@ def explain(
     groups: dict[Keys, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         groups.setdefault(_keys(detail, value), []).append(detail)
-    _without_echoes(groups)
     reader = _SchemaReader(model, value)
-    # Where one branch of a union got further in, what type the others wanted is noise.
+    # Where one branch of a union got further in, what type the others wanted is noise; and a list
+    # is too short only since an item of it is wrong.
     outer = {keys[:end] for keys in groups for end in range(len(keys))}
     return [
         ((*at, *keys), _text(details, keys, reader))
         for keys, details in groups.items()
-        if not (keys in outer and all(detail["type"] in _ASKED for detail in details))
+        if not (keys in outer and all(detail["type"] in _NOISE for detail in details))
     ]
-
-
-def _without_echoes(groups: dict[Keys, list[ErrorDetails]]) -> None:
-    """Forget that a list is too short where that is only since an item of it is wrong."""
-    for keys, details in list(groups.items()):
-        others = [detail for detail in details if detail["type"] != "too_short"]
-        inside = any(other[: len(keys)] == keys and other != keys for other in groups)
-        if others:
-            groups[keys] = others
-        elif inside:
-            del groups[keys]
 
 
 def _keys(detail: ErrorDetails, value: Plain) -> Keys:
@@ -99,6 +89,7 @@ def _readings(value: Plain, loc: Sequence[str | int]) -> Iterator[tuple[Keys, Pl
 
 
 def _text(details: list[ErrorDetails], keys: Keys, reader: "_SchemaReader") -> str:
+    details = [detail for detail in details if detail["type"] != "too_short"] or details
     first = _given(details[0])
     asked = dict.fromkeys(_asked(detail) for detail in details)
     if None not in asked:

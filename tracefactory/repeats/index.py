@@ -24,7 +24,8 @@ from tracefactory.nearness.documents import Documents, of_problems, of_traces
 from tracefactory.nearness.jaccard import SKETCH
 from tracefactory.nearness.signature import raw_bands, signatures
 from tracefactory.nearness.spec import BANDS, spec
-from tracefactory.nearness.tokens import U64
+from tracefactory.repeats.tables import numbers_of
+from tracefactory.user_turn import statement_of
 
 FOLDER = "index"
 ROLE = "index-"
@@ -102,15 +103,9 @@ def indexed(config: str, shard: pa.Table, instructions: Sequence[str]) -> tuple[
 
 def _problems(shard: pa.Table, instructions: Sequence[str]) -> Documents:
     prompts = ["".join(turn["content"] for turn in p) for p in shard.column("prompt").to_pylist()]
-    statements = [_bare(prompt, instructions) for prompt in prompts]
+    lines = sorted(filter(None, instructions), key=len, reverse=True)
+    statements = [statement_of(prompt, lines) for prompt in prompts]
     return of_problems(statements, shard.column("solution").to_pylist())
-
-
-def _bare(prompt: str, instructions: Sequence[str]) -> str:
-    for line in sorted(instructions, key=len, reverse=True):
-        if line and prompt.endswith(f"\n\n{line}"):
-            return prompt[: -len(line) - 2]
-    return prompt
 
 
 def _traces(shard: pa.Table) -> Documents:
@@ -152,9 +147,3 @@ def _read_in_parts(
             moved = pa.array(bands.column("row").to_numpy() + np.int32(first))
             yield rows, bands.set_column(1, BANDS_SCHEMA.field("row"), moved)
             first += batch.num_rows
-
-
-def numbers_of(table: pa.Table, name: str) -> U64:
-    """A column of hashes."""
-    found: U64 = table.column(name).to_numpy().astype(np.uint64)
-    return found

@@ -20,6 +20,7 @@ from tracefactory.repeats.tables import (
     PLACE_SCHEMA,
     PUBLISHED,
     WANTED_SCHEMA,
+    numbers_of,
 )
 from tracefactory.schemas.receipt import Output
 from tracefactory.stages.contract import Inputs, Result
@@ -31,11 +32,9 @@ PORTIONS = 16
 
 _NODE_BITS = 40
 """Of a number of a place: its group stands above them, below 0 for published files."""
-_SIDES = ("left", "right")
 
 CROWD = 1000
 """Contents in one bucket from which it is counted as crowded: a phrase that many share."""
-
 
 Numbers = TypeVar("Numbers", U64, I64)
 
@@ -98,28 +97,21 @@ def parts(inputs: Inputs, pairs: tuple[Output, ...], places: tuple[Output, ...])
     """
     nodes: U64 = np.empty(0, np.uint64)
     for read in _portions(inputs, places):
-        nodes = _distinct(np.append(nodes, _column(read, "content")))
+        nodes = _distinct(np.append(nodes, numbers_of(read, "content")))
     labels, seen = np.arange(len(nodes)), np.empty(0, np.int64)
     for read in _portions(inputs, pairs):
-        labels = joined(labels, *(np.searchsorted(nodes, _column(read, n)) for n in _SIDES))
+        labels = joined(
+            labels, *(np.searchsorted(nodes, numbers_of(read, n)) for n in ("left", "right"))
+        )
     for read in _portions(inputs, places):
         group = read.column("group").to_numpy().astype(np.int64)
-        at = np.searchsorted(nodes, _column(read, "content"))
+        at = np.searchsorted(nodes, numbers_of(read, "content"))
         seen = _distinct(np.append(seen, (group << _NODE_BITS) | at))
     at = seen & ((1 << _NODE_BITS) - 1)
-    columns = [seen >> _NODE_BITS, nodes[at], mix(nodes[labels])[at]]
-    fields = zip(columns, WANTED_SCHEMA, strict=True)
-    table = pa.Table.from_arrays(
-        [pa.array(column.astype(field.type.to_pandas_dtype())) for column, field in fields],
-        schema=WANTED_SCHEMA,
-    )
+    columns = [(seen >> _NODE_BITS).astype(np.int32), nodes[at], mix(nodes[labels])[at]]
+    table = pa.table(columns, schema=WANTED_SCHEMA)
     n_parts = int((labels == np.arange(len(nodes))).sum())
     return Result({"wanted": table}, {"components": n_parts} if n_parts else {})
-
-
-def _column(table: pa.Table, name: str) -> U64:
-    found: U64 = table.column(name).to_numpy().astype(np.uint64)
-    return found
 
 
 def _distinct(values: Numbers) -> Numbers:

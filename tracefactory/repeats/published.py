@@ -17,7 +17,7 @@ from tracefactory.nearness.jaccard import SKETCH
 from tracefactory.nearness.signature import mix, salted
 from tracefactory.nearness.tokens import U64
 from tracefactory.repeats.compared import LONG, Settings, id_hash
-from tracefactory.repeats.index import BANDS_SCHEMA, ROWS_SCHEMA, index_of, numbers_of
+from tracefactory.repeats.index import BANDS_SCHEMA, ROWS_SCHEMA, index_of
 from tracefactory.repeats.releases import Release
 from tracefactory.repeats.tables import (
     BAND_SCHEMA,
@@ -25,6 +25,7 @@ from tracefactory.repeats.tables import (
     PUBLISHED,
     PUBLISHED_HELD_OUT,
     TEXT_SCHEMA,
+    numbers_of,
 )
 from tracefactory.schemas.problem import is_held_out
 from tracefactory.store.files import read_parquet

@@ -4,7 +4,10 @@ that was published before; `content` the first half of the 128 bits of a text.
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+
+from tracefactory.nearness.tokens import U64
 
 PUBLISHED_HELD_OUT, PUBLISHED, HELD_OUT, VERIFIED, PLAIN = -1, 0, 1, 2, 3
 """The first part of the total order."""
@@ -65,3 +68,9 @@ TEXT_SCHEMA = pa.schema(
         pa.field("shingles", pa.list_(pa.uint64())),  # null: those of the row before
     ]
 )
+
+
+def numbers_of(table: pa.Table, name: str) -> U64:
+    """A column of hashes."""
+    found: U64 = table.column(name).to_numpy().astype(np.uint64)
+    return found

@@ -42,7 +42,7 @@ from tracefactory.stages.contract import (
     outputs_of,
 )
 from tracefactory.store.home import Journal
-from tracefactory.task import Chunk
+from tracefactory.task import Chunk, grouped
 
 GROUP_ROWS = 50_000
 """Attempts whose chunks are ranked in one task."""
@@ -220,19 +220,8 @@ def _over(config: SelectConfig) -> str:
 
 def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     """Chunks that are ranked together: branches of one root are, as they share problems."""
-    group: list[Chunk] = []
-    rows = 0
-    for chunk in sorted(chunks, key=lambda c: (c.root, c.name)):
-        n = chunk.rows("verdicts")
-        if not n:
-            continue
-        if group and rows + n > GROUP_ROWS and chunk.root != group[-1].root:
-            yield group
-            group, rows = [], 0
-        group.append(chunk)
-        rows += n
-    if group:
-        yield group
+    ordered = sorted(chunks, key=lambda c: (c.root, c.name))
+    return grouped(ordered, lambda chunk: chunk.rows("verdicts"), GROUP_ROWS, by_root=True)
 
 
 def _rank(inputs: Inputs, stage: str, rules: Mapping[str, Any]) -> Result:
