@@ -93,18 +93,28 @@ def _local(target: str, *, foreign: bool) -> Place:
         if not found:
             raise SourceError(f"{target}: no such file, folder or glob")
         return Place(target, None, found)
+    return Place(target, release_folder(target, _no_release(target)))
+
+
+def release_folder(target: str, missing: str) -> Path:
+    """The release's own folder: a run folder has it inside, a published place behind LATEST.
+
+    Raises:
+        SourceError: there is none; `missing` where the folder holds something else.
+    """
+    path = Path(target)
     if not path.is_dir():
-        raise SourceError(f"{target}: no such folder" if not path.exists() else _no_release(target))
+        raise SourceError(missing if path.exists() else f"{target}: no such folder")
     path = path.absolute()
     if (path / RECEIPTS).exists() and not (path / MANIFEST).exists():
         if not (path / "dataset" / MANIFEST).exists():
             raise SourceError(f"{target}: this run has published nothing yet; let it finish first")
-        return Place(target, path / "dataset")
+        return path / "dataset"
     if not (path / MANIFEST).exists() and (path / LATEST).is_file():
         path = path / RELEASES / _latest(_latest_text(path, target), target)
     if not (path / MANIFEST).exists():
-        raise SourceError(_no_release(target))
-    return Place(target, path)
+        raise SourceError(missing)
+    return path
 
 
 def _latest_text(root: Path, target: str) -> str:

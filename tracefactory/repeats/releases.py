@@ -18,7 +18,6 @@ from tracefactory.nearness.spec import spec
 from tracefactory.repeats.index import SPEC, TURNS, instructions_of, names_of
 from tracefactory.store.commit import MANIFEST
 from tracefactory.store.files import sha256_of
-from tracefactory.store.home import RECEIPTS
 from tracefactory.store.sums import SUMS, sums_of
 
 _HUB = re.compile(r"hf://(?:datasets/)?(?!datasets/)([^/@]+/[^/@]+)(?:@([^/]+))?/?")
@@ -75,26 +74,17 @@ def manifest_of(place: str) -> str:
 
 def _folder(place: str) -> Path:
     """The release's own folder: a run folder has it inside, a published place behind LATEST."""
-    from tracefactory.audit.place import opened
+    from tracefactory.audit.place import release_folder
 
-    path = Path(place)
     if "://" in place:
         raise RecipeError(
             f"against: {place}: want a folder, or hf://datasets/ORG/NAME, @REVISION if need be"
         )
     try:
-        with opened(place, None, foreign=False) as found:
-            assert found.release is not None
-            return found.release
+        return release_folder(place, f"{place}: no release ({MANIFEST} is missing)")
     except SourceError as error:
-        if not path.exists():
-            said = "no such folder"
-        elif (path / RECEIPTS).exists():
-            said = "this run has published nothing yet; let it finish first"
-        else:
-            said = f"no release ({MANIFEST} is missing)"
         raise SourceError(
-            f"against: {place}: {said}. Name the folder of a release or of its run, or "
+            f"against: {error}. Name the folder of a release or of its run, or "
             "hf://datasets/ORG/NAME"
         ) from error
 
